@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/* The stops engine: two looks at RSS a short gap apart, at random times; only if it grew between
+ * them, the thread that faults is stopped for some tens of microseconds. doc/ARCHITECTURE.md tells
+ * why this is right. */
+#include "engine/budget.h"
+#include "engine/estimate.h"
+#include "engine/out.h"
+#include "engine/stacks.h"
+#include "engine/threads.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proc/read.h"
+#include "proc/rss.h"
+#include "proc/stat.h"
+#include "target/stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GAP_NS                                                                                     \
+	(80 * NS_PER_US) /* slept between the looks; some 100 us with the way there and back */
+#define MIN_WAIT_NS  (100 * NS_PER_US)
+#define MAX_INTERVAL 1000.0 /* ms, however tight the budget */
+#define FAST_FAULTS  8      /* in the gap: somebody touches page after page */
+#define PAGE         UINT64_C(4096)
+#define RELAX_NS     NS_PER_S
+
+struct engine_impl {
+	struct engine_out *out;
+	const struct process *process;
+	int statm, status;
+	struct stopper *stopper;
+	struct stacks *stacks;
+	struct threads *threads;
+	struct budget budget;
+	struct rng rng;
+	double base_ms, interval_ms;
+	uint64_t tightened_ns; /* when the budget last lengthened the interval, or it was relaxed */
+	uint64_t fast_faults;
+	struct rss_reading last; /* as told to the receiver */
+	uint64_t file, shared;   /* file pages' bytes when shared had this value */
+};
+
+static void closefd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void stops_close(struct engine_impl *st)
+{
+	stopper_free(st->stopper);
+	stacks_free(st->stacks);
+	threads_free(st->threads);
+	closefd(st->statm);
+	closefd(st->status);
+	free(st);
+}
+
+static struct engine_impl *stops_open(const struct process *p, const struct engine_config *c,
+                                      struct engine_out *out, struct err *e)
+{
+	struct engine_impl *st = mem_alloc(sizeof *st);
+	st->out = out;
+	st->process = p;
+	st->statm = process_openat(p, "statm", O_RDONLY);
+	st->status = process_openat(p, "status", O_RDONLY);
+	if (st->statm < 0 || st->status < 0) {
+		err_sys(e, errno, "can't read the memory counters of %s (pid %d)", process_name(p),
+		        (int)process_pid(p));
+		stops_close(st);
+		return NULL;
+	}
+	uint64_t now = clock_ns();
+	st->rng = rng_seeded(now ^ (uint64_t)process_pid(p) << 32);
+	st->stopper = stopper_new(ENGINE_STACK_MAX);
+	st->stacks = stacks_new(p);
+	st->threads = threads_new(p, rng_seeded(rng_next(&st->rng)));
+	st->budget = budget_new(c->overhead, now);
+	st->base_ms = st->interval_ms = c->interval_ms;
+	st->shared = UINT64_MAX;
+	/* Where RSS is read in batches, one fault may show a whole batch of them. */
+	st->fast_faults = FAST_FAULTS + engine_rss_noise() / PAGE * 3 / 2;
+	return st;
+}
+
+/* statm doesn't tell shmem from file pages; status does, at seven times the price: read when their
+ * sum moved. */
+static void split_shared(struct engine_impl *st, uint64_t shared)
+{
+	char text[8192];
+	struct proc_status s;
+	if (shared == st->shared || proc_read(st->status, text, sizeof text) <= 0 ||
+	    !proc_status_parse(text, &s) || !s.found)
+		return;
+	st->shared = shared;
+	uint64_t shmem = s.shmem < shared ? s.shmem : shared;
+	st->file = shared - shmem;
+}
+
+/* False once the process has no memory: it has ended, and its RSS is unknown rather than 0. */
+static bool read_rss(struct engine_impl *st, struct rss_reading *r)
+{
+	char text[256];
+	struct proc_statm s;
+	ssize_t n = proc_read(st->statm, text, sizeof text);
+	r->time_ns = clock_ns();
+	if (n <= 0 || !proc_statm_parse(text, &s) || s.size == 0)
+		return false;
+	uint64_t shared = s.shared * PAGE;
+	split_shared(st, shared);
+	uint64_t file = st->file < shared ? st->file : shared;
+	r->bytes[MEM_ANON] = s.resident > s.shared ? (s.resident - s.shared) * PAGE : 0;
+	r->bytes[MEM_FILE] = file;
+	r->bytes[MEM_SHMEM] = shared - file;
+	return true;
+}
+
+static void tell_rss(struct engine_impl *st, const struct rss_reading *r)
+{
+	if (memcmp(r->bytes, st->last.bytes, sizeof r->bytes) == 0)
+		return;
+	st->last = *r;
+	struct engine_message m = {.kind = ENGINE_RSS, .time_ns = r->time_ns};
+	memcpy(m.rss, r->bytes, sizeof m.rss);
+	engine_out_put(st->out, &m);
+}
+
+static void tell_missed(struct engine_impl *st, const double weight[MEM_KINDS])
+{
+	struct engine_message m = {.kind = ENGINE_MISSED, .time_ns = clock_ns()};
+	memcpy(m.missed, weight, sizeof m.missed);
+	engine_out_put(st->out, &m);
+	ENGINE_COUNT(st->out, asleep);
+}
+
+static void tell_sample(struct engine_impl *st, const struct watched *w, const struct stop_copy *c,
+                        const double weight[MEM_KINDS])
+{
+	struct sample *s = mem_alloc(sizeof *s + c->stack_len);
+	s->time_ns = c->stop_ns;
+	s->tid = w->tid;
+	memcpy(s->comm, w->comm, sizeof s->comm);
+	memcpy(s->weight, weight, sizeof s->weight);
+	memcpy(s->regs, c->regs, sizeof s->regs);
+	s->stack_len = c->stack_len;
+	memcpy(s->stack, c->stack, c->stack_len);
+	struct engine_message m = {.kind = ENGINE_SAMPLE, .time_ns = c->stop_ns, .sample = s};
+	engine_out_put(st->out, &m);
+}
+
+/* A thread by its share of the faults, so that one stop stands for all that grow; NULL if none
+ * does. A thread that sleeps by now is passed over: it must not be stopped, and has stopped
+ * growing. */
+static struct watched *pick(struct engine_impl *st, struct watched *w, size_t n, uint64_t *total)
+{
+	*total = 0;
+	for (size_t i = 0; i < n; i++)
+		*total += w[i].delta;
+	double at = rng_uniform(&st->rng) * (double)*total;
+	for (size_t i = 0; i < n; i++) {
+		if (at < (double)w[i].delta)
+			return w[i].state == 'R' || w[i].state == 'D' ? &w[i] : NULL;
+		at -= (double)w[i].delta;
+	}
+	return NULL;
+}
+
+static bool stop(struct engine_impl *st, const struct watched *w, struct stop_copy *c)
+{
+	struct stop_request r = {
+	        .pid = process_pid(st->process),
+	        .tid = w->tid,
+	        .max_stack = atomic_load(&st->out->stack),
+	        .stack_end = stacks_end,
+	        .arg = st->stacks,
+	};
+	enum stop_result result = stopper_stop(st->stopper, &r, c);
+	pthread_mutex_lock(&st->out->lock);
+	struct engine_stats *s = &st->out->stats;
+	if (result == STOP_DONE) {
+		s->stops++;
+		histogram_add(&s->window, c->window_ns);
+	} else if (result == STOP_LATE) {
+		s->late++;
+	} else {
+		s->failed++;
+	}
+	pthread_mutex_unlock(&st->out->lock);
+	if (result == STOP_DONE)
+		budget_spend(&st->budget, c->window_ns);
+	return result == STOP_DONE;
+}
+
+/* Looks must stay random when the budget is short: so their mean distance grows, for as long as it
+ * takes, and each weighs more. */
+static void tighten(struct engine_impl *st)
+{
+	st->interval_ms *= 1.25;
+	if (st->interval_ms > MAX_INTERVAL)
+		st->interval_ms = MAX_INTERVAL;
+	st->tightened_ns = clock_ns();
+	pthread_mutex_lock(&st->out->lock);
+	st->out->stats.skipped++;
+	st->out->stats.interval_ms = st->interval_ms;
+	pthread_mutex_unlock(&st->out->lock);
+}
+
+static void relax(struct engine_impl *st)
+{
+	uint64_t now = clock_ns();
+	if (st->interval_ms <= st->base_ms || now - st->tightened_ns < RELAX_NS)
+		return;
+	st->interval_ms = st->interval_ms > st->base_ms * 1.1 ? st->interval_ms / 1.1 : st->base_ms;
+	st->tightened_ns = now;
+	pthread_mutex_lock(&st->out->lock);
+	st->out->stats.interval_ms = st->interval_ms;
+	pthread_mutex_unlock(&st->out->lock);
+}
+
+/* One pair of looks. */
+struct look {
+	struct watched threads[THREADS_WATCHED];
+	size_t n;
+	double share;           /* of the active threads that is among them */
+	uint64_t before_faults; /* of the whole process, where share is below 1 */
+	struct rss_reading first, then;
+};
+
+static uint64_t process_faults(const struct engine_impl *st)
+{
+	struct proc_stat s;
+	char *text = process_slurp(st->process, "stat", NULL);
+	uint64_t n = text && proc_stat_parse(text, &s) ? s.minflt + s.majflt : 0;
+	free(text);
+	return n;
+}
+
+static bool two_looks(struct engine_impl *st, struct look *l)
+{
+	l->n = threads_watch(st->threads, l->threads, &l->share);
+	l->before_faults = l->share < 1 ? process_faults(st) : 0;
+	if (!read_rss(st, &l->first))
+		return false;
+	const struct timespec gap = {.tv_nsec = (long)GAP_NS};
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, NULL);
+	return read_rss(st, &l->then);
+}
+
+static void scale(double weight[MEM_KINDS], double by)
+{
+	for (int k = 0; k < MEM_KINDS; k++)
+		weight[k] *= by;
+}
+
+/* Of many active threads only some were read: what these stand for. */
+static double chosen_share(const struct engine_impl *st, const struct look *l, uint64_t faults)
+{
+	if (l->share >= 1)
+		return 1;
+	uint64_t all = process_faults(st) - l->before_faults;
+	return all > 0 ? (double)faults / l->share / (double)all : 0;
+}
+
+static bool any(const double weight[MEM_KINDS])
+{
+	return weight[MEM_ANON] > 0 || weight[MEM_FILE] > 0 || weight[MEM_SHMEM] > 0;
+}
+
+/* Few faults in the gap: it is weighed by the gap, which is without bias for rare and for huge
+ * pages. Many: by the window around the stop, so that the stack of a burst that is over by then is
+ * blamed for nothing. */
+static void sample_growth(struct engine_impl *st, struct look *l, struct watched *w,
+                          uint64_t faults)
+{
+	double interval_ns = st->interval_ms * (double)NS_PER_MS, weight[MEM_KINDS];
+	struct rss_reading before, after;
+	struct stop_copy copy;
+	bool fast = estimate_faults(&l->first, &l->then) >= st->fast_faults;
+	double share = chosen_share(st, l, faults);
+	estimate_rate(&l->first, &l->then, interval_ns, weight);
+	if (!read_rss(st, &before) || !stop(st, w, &copy)) {
+		tell_missed(st, weight);
+		return;
+	}
+	if (fast && read_rss(st, &after)) {
+		estimate_rate(&before, &after, interval_ns, weight);
+		tell_rss(st, &after);
+	}
+	scale(weight, share);
+	if (any(weight))
+		tell_sample(st, w, &copy, weight);
+	else
+		ENGINE_COUNT(st->out, ended);
+	stacks_refresh(st->stacks);
+}
+
+static void grown(struct engine_impl *st, struct look *l)
+{
+	ENGINE_COUNT(st->out, grew);
+	uint64_t faults;
+	threads_reread(st->threads, l->threads, l->n);
+	struct watched *w = pick(st, l->threads, l->n, &faults);
+	if (w && budget_allows(&st->budget, clock_ns())) {
+		sample_growth(st, l, w, faults);
+		return;
+	}
+	if (w) {
+		tighten(st);
+		return;
+	}
+	double weight[MEM_KINDS];
+	estimate_rate(&l->first, &l->then, st->interval_ms * (double)NS_PER_MS, weight);
+	if (l->share >= 1)
+		tell_missed(st, weight);
+}
+
+static void look(struct engine_impl *st)
+{
+	struct look l;
+	if (stopper_late(st->stopper) > 0)
+		stopper_sweep(st->stopper);
+	if (!two_looks(st, &l))
+		return;
+	ENGINE_COUNT(st->out, looks);
+	tell_rss(st, &l.first);
+	tell_rss(st, &l.then);
+	if (estimate_grew(&l.first, &l.then)) {
+		grown(st, &l);
+		threads_scan(st->threads);
+	}
+	relax(st);
+}
+
+/* Waits for the next look. A thread that stopped late is let go meanwhile, within a millisecond. */
+static bool rest(struct engine_impl *st, uint64_t until)
+{
+	while (stopper_late(st->stopper) > 0 && clock_ns() + NS_PER_MS < until) {
+		if (!engine_out_wait(st->out, clock_ns() + NS_PER_MS))
+			return false;
+		stopper_sweep(st->stopper);
+	}
+	return engine_out_wait(st->out, until);
+}
+
+static void stops_run(struct engine_impl *st)
+{
+	uint64_t next = clock_ns();
+	while (rest(st, next)) {
+		look(st); /* nothing to see between two programs in an exec, or after the end */
+		double wait = rng_exponential(&st->rng, st->interval_ms * (double)NS_PER_MS);
+		next = clock_ns() + MIN_WAIT_NS + (uint64_t)wait;
+	}
+}
+
+const struct engine_ops engine_stops = {
+        .name = "stops",
+        .open = stops_open,
+        .run = stops_run,
+        .close = stops_close,
+};
