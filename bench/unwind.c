@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What unwinding costs: a target some 36 calls deep, without frame pointers, unwound by libdw and by
- * libunwind from a sample, and by libunwind-ptrace from the stopped target. Prints a table. */
+/* What unwinding costs: a target some 36 calls deep, without frame pointers, unwound by libdw and
+ * by libunwind from a sample, and by libunwind-ptrace from the stopped target. Prints a table. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "module/modules.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/rng.h"
 
-#include <math.h>
-
 struct rng rng_seeded(uint64_t seed)
 {
 	return (struct rng){.state = seed};
@@ -20,9 +18,4 @@ uint64_t rng_next(struct rng *r)
 double rng_uniform(struct rng *r)
 {
 	return (double)(rng_next(r) >> 11) * 0x1p-53;
-}
-
-double rng_exponential(struct rng *r, double mean)
-{
-	return -log1p(-rng_uniform(r)) * mean;
 }

@@ -11,7 +11,6 @@ struct rng {
 
 struct rng rng_seeded(uint64_t seed);
 uint64_t rng_next(struct rng *r);
-double rng_uniform(struct rng *r);                  /* [0, 1) */
-double rng_exponential(struct rng *r, double mean); /* memoryless intervals */
+double rng_uniform(struct rng *r); /* [0, 1) */
 
 #endif

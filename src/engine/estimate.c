@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/estimate.h"
 
-#define PAGE       UINT64_C(4096)
-#define HUGE_PAGES UINT64_C(512)
-#define AROUND     UINT64_C(16) /* file pages mapped by one fault: fault_around_bytes, mm/memory.c */
+#define LEAST_NS 5000.0 /* of running time, for a rate that means anything */
 
 bool estimate_grew(const struct rss_reading *a, const struct rss_reading *b)
 {
@@ -13,27 +11,25 @@ bool estimate_grew(const struct rss_reading *a, const struct rss_reading *b)
 	return false;
 }
 
-void estimate_rate(const struct rss_reading *a, const struct rss_reading *b, double interval_ns,
-                   double out[MEM_KINDS])
+static double growth(const struct rss_reading *a, const struct rss_reading *b, int kind)
 {
-	double window = b->time_ns > a->time_ns ? (double)(b->time_ns - a->time_ns) : 1;
-	for (int k = 0; k < MEM_KINDS; k++) {
-		double grown = b->bytes[k] > a->bytes[k] ? (double)(b->bytes[k] - a->bytes[k]) : 0;
-		out[k] = grown * interval_ns / window;
-	}
+	return b->bytes[kind] > a->bytes[kind] ? (double)(b->bytes[kind] - a->bytes[kind]) : 0;
 }
 
-uint64_t estimate_faults(const struct rss_reading *a, const struct rss_reading *b)
+static double between(const struct rss_reading *a, const struct rss_reading *b)
 {
-	uint64_t faults = 0;
+	return b->time_ns > a->time_ns ? (double)(b->time_ns - a->time_ns) : 0;
+}
+
+void estimate_window(const struct estimate_look *l, double out[MEM_KINDS])
+{
+	double left = l->window_ns - between(&l->begin, &l->seen);
+	double ran = between(&l->seen, &l->after) - l->halted_ns;
+	if (ran < LEAST_NS)
+		ran = LEAST_NS;
 	for (int k = 0; k < MEM_KINDS; k++) {
-		if (b->bytes[k] <= a->bytes[k])
-			continue;
-		uint64_t pages = (b->bytes[k] - a->bytes[k]) / PAGE;
-		if (k == MEM_ANON)
-			faults += pages / HUGE_PAGES + pages % HUGE_PAGES;
-		else
-			faults += (pages + AROUND - 1) / AROUND;
+		out[k] = growth(&l->begin, &l->seen, k);
+		if (left > 0)
+			out[k] += growth(&l->seen, &l->after, k) / ran * left;
 	}
-	return faults;
 }

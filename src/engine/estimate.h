@@ -17,12 +17,16 @@ struct rss_reading {
 /* True if any kind grew from a to b. */
 bool estimate_grew(const struct rss_reading *a, const struct rss_reading *b);
 
-/* Bytes per interval_ns at the rate of growth from a to b, by kind; what fell counts as 0. */
-void estimate_rate(const struct rss_reading *a, const struct rss_reading *b, double interval_ns,
-                   double out[MEM_KINDS]);
+/* One look: RSS was watched from begin for window_ns at most, until it first grew (seen). Then a
+ * thread was stopped, which stood for halted_ns, and after came when it ran again. */
+struct estimate_look {
+	struct rss_reading begin, seen, after;
+	double window_ns, halted_ns;
+};
 
-/* Page faults that the growth from a to b took, about: huge pages and neighbours mapped along count
- * once. */
-uint64_t estimate_faults(const struct rss_reading *a, const struct rss_reading *b);
+/* The growth in the whole window, by kind: that up to seen as it was, and that of the rest at the
+ * rate after it. For looks at random times its mean is the mean growth in a window, for single
+ * faults, bursts and huge pages alike. */
+void estimate_window(const struct estimate_look *l, double out[MEM_KINDS]);
 
 #endif

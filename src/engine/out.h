@@ -36,4 +36,11 @@ void engine_out_put(struct engine_out *o, const struct engine_message *m);
 		pthread_mutex_unlock(&(o)->lock);                                                  \
 	} while (0)
 
+#define ENGINE_SET(o, x, value)                                                                    \
+	do {                                                                                       \
+		pthread_mutex_lock(&(o)->lock);                                                    \
+		(o)->stats.x = (value);                                                            \
+		pthread_mutex_unlock(&(o)->lock);                                                  \
+	} while (0)
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The stops engine: two looks at RSS a short gap apart, at random times; only if it grew between
- * them, the thread that faults is stopped for some tens of microseconds. doc/ARCHITECTURE.md tells
- * why this is right. */
+/* The stops engine: at random times RSS is watched for a moment. Only if it grows right then, the
+ * thread that faults is stopped for some tens of microseconds. doc/ARCHITECTURE.md tells why this
+ * is right. */
 #include "engine/budget.h"
 #include "engine/estimate.h"
 #include "engine/out.h"
@@ -22,12 +22,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GAP_NS                                                                                     \
-	(80 * NS_PER_US) /* slept between the looks; some 100 us with the way there and back */
+#define WINDOW_NS    (60 * NS_PER_US) /* for which RSS is watched */
+#define NAP_NS       (30 * NS_PER_US) /* that take about a window, with the way there and back */
+#define QUIET_NS     NS_PER_S         /* without growth: no need to watch closely */
 #define MIN_WAIT_NS  (100 * NS_PER_US)
 #define MAX_INTERVAL 1000.0 /* ms, however tight the budget */
-#define FAST_FAULTS  8      /* in the gap: somebody touches page after page */
 #define PAGE         UINT64_C(4096)
+#define TIGHTEN_NS   (200 * NS_PER_MS)
 #define RELAX_NS     NS_PER_S
 
 struct engine_impl {
@@ -41,7 +42,8 @@ struct engine_impl {
 	struct rng rng;
 	double base_ms, interval_ms;
 	uint64_t tightened_ns; /* when the budget last lengthened the interval, or it was relaxed */
-	uint64_t fast_faults;
+	bool alone;            /* on one CPU nothing can grow while we watch */
+	uint64_t grew_ns;      /* when growth was last seen */
 	struct rss_reading last; /* as told to the receiver */
 	uint64_t file, shared;   /* file pages' bytes when shared had this value */
 };
@@ -84,8 +86,8 @@ static struct engine_impl *stops_open(const struct process *p, const struct engi
 	st->budget = budget_new(c->overhead, now);
 	st->base_ms = st->interval_ms = c->interval_ms;
 	st->shared = UINT64_MAX;
-	/* Where RSS is read in batches, one fault may show a whole batch of them. */
-	st->fast_faults = FAST_FAULTS + engine_rss_noise() / PAGE * 3 / 2;
+	st->alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+	st->grew_ns = now;
 	return st;
 }
 
@@ -201,14 +203,15 @@ static bool stop(struct engine_impl *st, const struct watched *w, struct stop_co
  * takes, and each weighs more. */
 static void tighten(struct engine_impl *st)
 {
+	uint64_t now = clock_ns();
+	ENGINE_COUNT(st->out, skipped);
+	if (now - st->tightened_ns < TIGHTEN_NS)
+		return;
+	st->tightened_ns = now;
 	st->interval_ms *= 1.25;
 	if (st->interval_ms > MAX_INTERVAL)
 		st->interval_ms = MAX_INTERVAL;
-	st->tightened_ns = clock_ns();
-	pthread_mutex_lock(&st->out->lock);
-	st->out->stats.skipped++;
-	st->out->stats.interval_ms = st->interval_ms;
-	pthread_mutex_unlock(&st->out->lock);
+	ENGINE_SET(st->out, interval_ms, st->interval_ms);
 }
 
 static void relax(struct engine_impl *st)
@@ -218,18 +221,16 @@ static void relax(struct engine_impl *st)
 		return;
 	st->interval_ms = st->interval_ms > st->base_ms * 1.1 ? st->interval_ms / 1.1 : st->base_ms;
 	st->tightened_ns = now;
-	pthread_mutex_lock(&st->out->lock);
-	st->out->stats.interval_ms = st->interval_ms;
-	pthread_mutex_unlock(&st->out->lock);
+	ENGINE_SET(st->out, interval_ms, st->interval_ms);
 }
 
-/* One pair of looks. */
+/* One look. */
 struct look {
 	struct watched threads[THREADS_WATCHED];
 	size_t n;
 	double share;           /* of the active threads that is among them */
 	uint64_t before_faults; /* of the whole process, where share is below 1 */
-	struct rss_reading first, then;
+	struct estimate_look rss;
 };
 
 static uint64_t process_faults(const struct engine_impl *st)
@@ -241,21 +242,30 @@ static uint64_t process_faults(const struct engine_impl *st)
 	return n;
 }
 
-static bool two_looks(struct engine_impl *st, struct look *l)
+/* Watches for the window, or until RSS grows. Reading again and again costs a core 60 us, and finds
+ * growth 2 us after it came; sleeping costs nothing, and finds it later. */
+static bool watch(struct engine_impl *st, struct look *l)
+{
+	bool closely = !st->alone && l->rss.begin.time_ns - st->grew_ns < QUIET_NS;
+	uint64_t end = l->rss.begin.time_ns + WINDOW_NS;
+	do {
+		const struct timespec nap = {.tv_nsec = (long)NAP_NS};
+		if (!closely)
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		if (!read_rss(st, &l->rss.seen))
+			return false;
+	} while (l->rss.seen.time_ns < end && !estimate_grew(&l->rss.begin, &l->rss.seen));
+	l->rss.window_ns = (double)WINDOW_NS;
+	if (!closely) /* the nap is part of the window, however long it was */
+		l->rss.window_ns = (double)(l->rss.seen.time_ns - l->rss.begin.time_ns);
+	return true;
+}
+
+static bool begin_look(struct engine_impl *st, struct look *l)
 {
 	l->n = threads_watch(st->threads, l->threads, &l->share);
 	l->before_faults = l->share < 1 ? process_faults(st) : 0;
-	if (!read_rss(st, &l->first))
-		return false;
-	const struct timespec gap = {.tv_nsec = (long)GAP_NS};
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &gap, NULL);
-	return read_rss(st, &l->then);
-}
-
-static void scale(double weight[MEM_KINDS], double by)
-{
-	for (int k = 0; k < MEM_KINDS; k++)
-		weight[k] *= by;
+	return read_rss(st, &l->rss.begin) && watch(st, l);
 }
 
 /* Of many active threads only some were read: what these stand for. */
@@ -267,73 +277,74 @@ static double chosen_share(const struct engine_impl *st, const struct look *l, u
 	return all > 0 ? (double)faults / l->share / (double)all : 0;
 }
 
-static bool any(const double weight[MEM_KINDS])
+/* From growth in a window to growth in an interval. */
+static void weigh(const struct engine_impl *st, const struct look *l, double share,
+                  double weight[MEM_KINDS])
 {
-	return weight[MEM_ANON] > 0 || weight[MEM_FILE] > 0 || weight[MEM_SHMEM] > 0;
+	estimate_window(&l->rss, weight);
+	double windows = st->interval_ms * (double)NS_PER_MS / l->rss.window_ns;
+	for (int k = 0; k < MEM_KINDS; k++)
+		weight[k] *= windows * share;
 }
 
-/* Few faults in the gap: it is weighed by the gap, which is without bias for rare and for huge
- * pages. Many: by the window around the stop, so that the stack of a burst that is over by then is
- * blamed for nothing. */
-static void sample_growth(struct engine_impl *st, struct look *l, struct watched *w,
+static void missed(struct engine_impl *st, struct look *l)
+{
+	double weight[MEM_KINDS];
+	l->rss.after = l->rss.seen;
+	weigh(st, l, 1, weight);
+	tell_missed(st, weight);
+}
+
+static void sample_growth(struct engine_impl *st, struct look *l, const struct watched *w,
                           uint64_t faults)
 {
-	double interval_ns = st->interval_ms * (double)NS_PER_MS, weight[MEM_KINDS];
-	struct rss_reading before, after;
 	struct stop_copy copy;
-	bool fast = estimate_faults(&l->first, &l->then) >= st->fast_faults;
+	double weight[MEM_KINDS];
 	double share = chosen_share(st, l, faults);
-	estimate_rate(&l->first, &l->then, interval_ns, weight);
-	if (!read_rss(st, &before) || !stop(st, w, &copy)) {
-		tell_missed(st, weight);
+	if (!stop(st, w, &copy)) {
+		missed(st, l);
 		return;
 	}
-	if (fast && read_rss(st, &after)) {
-		estimate_rate(&before, &after, interval_ns, weight);
-		tell_rss(st, &after);
-	}
-	scale(weight, share);
-	if (any(weight))
-		tell_sample(st, w, &copy, weight);
-	else
-		ENGINE_COUNT(st->out, ended);
+	if (!read_rss(st, &l->rss.after))
+		l->rss.after = l->rss.seen;
+	/* of several growing threads only this one stood */
+	l->rss.halted_ns = (double)copy.halted_ns * (double)w->delta / (double)faults;
+	weigh(st, l, share, weight);
+	tell_rss(st, &l->rss.after);
+	tell_sample(st, w, &copy, weight);
 	stacks_refresh(st->stacks);
 }
 
 static void grown(struct engine_impl *st, struct look *l)
 {
-	ENGINE_COUNT(st->out, grew);
 	uint64_t faults;
+	ENGINE_COUNT(st->out, grew);
+	st->grew_ns = l->rss.seen.time_ns;
 	threads_reread(st->threads, l->threads, l->n);
-	struct watched *w = pick(st, l->threads, l->n, &faults);
-	if (w && budget_allows(&st->budget, clock_ns())) {
+	const struct watched *w = pick(st, l->threads, l->n, &faults);
+	if (!w) {
+		if (l->share >= 1)
+			missed(st, l);
+	} else if (budget_allows(&st->budget, clock_ns())) {
 		sample_growth(st, l, w, faults);
-		return;
-	}
-	if (w) {
+	} else {
 		tighten(st);
-		return;
 	}
-	double weight[MEM_KINDS];
-	estimate_rate(&l->first, &l->then, st->interval_ms * (double)NS_PER_MS, weight);
-	if (l->share >= 1)
-		tell_missed(st, weight);
+	threads_scan(st->threads);
 }
 
 static void look(struct engine_impl *st)
 {
-	struct look l;
+	struct look l = {0};
 	if (stopper_late(st->stopper) > 0)
 		stopper_sweep(st->stopper);
-	if (!two_looks(st, &l))
+	if (!begin_look(st, &l))
 		return;
 	ENGINE_COUNT(st->out, looks);
-	tell_rss(st, &l.first);
-	tell_rss(st, &l.then);
-	if (estimate_grew(&l.first, &l.then)) {
+	tell_rss(st, &l.rss.begin);
+	tell_rss(st, &l.rss.seen);
+	if (estimate_grew(&l.rss.begin, &l.rss.seen))
 		grown(st, &l);
-		threads_scan(st->threads);
-	}
 	relax(st);
 }
 
@@ -353,7 +364,9 @@ static void stops_run(struct engine_impl *st)
 	uint64_t next = clock_ns();
 	while (rest(st, next)) {
 		look(st); /* nothing to see between two programs in an exec, or after the end */
-		double wait = rng_exponential(&st->rng, st->interval_ms * (double)NS_PER_MS);
+		/* Uniform, not exponential: as unpredictable to a target's period, with a third of
+		 * the variance. */
+		double wait = rng_uniform(&st->rng) * 2 * st->interval_ms * (double)NS_PER_MS;
 		next = clock_ns() + MIN_WAIT_NS + (uint64_t)wait;
 	}
 }

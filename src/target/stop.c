@@ -6,7 +6,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,9 +110,7 @@ static enum wait_state await_stop(pid_t tid, uint64_t since, int *signal)
 		uint64_t waited = clock_ns() - since;
 		if (waited >= WAIT_NS)
 			return WAIT_NOT_YET;
-		if (waited < SPIN_NS)
-			sched_yield();
-		else
+		if (waited >= SPIN_NS) /* never yields before: somebody may be standing already */
 			nap(NS_PER_MS);
 	}
 }
@@ -212,7 +209,9 @@ enum stop_result stopper_stop(struct stopper *s, const struct stop_request *r,
 	if (w == WAIT_STOPPED) {
 		copy_thread(s, r, out);
 		detach(r->tid, signal);
-		out->window_ns = clock_ns() - asked;
+		uint64_t now = clock_ns();
+		out->window_ns = now - asked;
+		out->halted_ns = now - out->stop_ns;
 		return out->regs[SAMPLE_REG_SP] ? STOP_DONE : STOP_GONE;
 	}
 	if (w == WAIT_NOT_YET) {

@@ -41,6 +41,7 @@ struct stop_copy {
 	size_t stack_len;
 	uint64_t stop_ns;   /* when the registers were read, CLOCK_MONOTONIC */
 	uint64_t window_ns; /* from asking the thread to stop until it could run again */
+	uint64_t halted_ns; /* the part of it for which the thread was seen standing */
 };
 
 /* max_stack: the largest copy that will ever be asked for. */

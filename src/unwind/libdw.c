@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* libdw's unwinder over a stack copy. */
-#include "base/hash.h"
+/* libdw over a stack copy. Plain stacks are walked by rows of rules that libdw's CFI reader gave;
+ * where a stack isn't plain, libdw's own unwinder walks it from the leaf. */
 #include "base/mem.h"
+#include "unwind/rows.h"
 #include "unwind/walk.h"
 
 #include <elfutils/libdw.h>
@@ -26,7 +27,7 @@ struct unwinder {
 	struct memory *memory;
 	Elf64_Ehdr ehdr;
 	Elf *elf;
-	struct hash *outermost; /* pc to look up -> does its CFI say that nobody called it? */
+	struct rows *rows;
 
 	/* Of the present walk. */
 	struct walk walk;
@@ -81,7 +82,7 @@ static void libdw_close(struct unwinder *u)
 	if (!u)
 		return;
 	elf_end(u->elf);
-	hash_free(u->outermost);
+	rows_free(u->rows);
 	memory_free(u->memory);
 	free(u);
 }
@@ -91,7 +92,7 @@ static struct unwinder *libdw_open(struct modules *m, const struct process *p, s
 	struct unwinder *u = mem_alloc(sizeof *u);
 	u->modules = m;
 	u->memory = memory_new(m, p);
-	u->outermost = hash_new();
+	u->rows = rows_new(m);
 	u->ehdr = machine;
 	elf_version(EV_CURRENT);
 	u->elf = elf_memory((char *)&u->ehdr, sizeof u->ehdr);
@@ -106,45 +107,16 @@ static struct unwinder *libdw_open(struct modules *m, const struct process *p, s
 
 static void libdw_modules_changed(struct unwinder *u)
 {
-	hash_clear(u->outermost);
+	rows_clear(u->rows);
 }
 
 /* --- the end of a walk --- */
 
-static bool ra_is_undefined(Dwarf_CFI *cfi, Dwarf_Addr addr)
+/* Where the last frame's rules are to be looked up. */
+static uint64_t last_addr(const struct chain *c)
 {
-	Dwarf_Frame *frame = NULL;
-	if (!cfi || dwarf_cfi_addrframe(cfi, addr, &frame) != 0)
-		return false;
-	Dwarf_Op mem[3], *ops = NULL;
-	size_t n = 1;
-	bool undefined = dwarf_frame_register(frame, SAMPLE_REG_PC, mem, &ops, &n) == 0 && n == 0 &&
-	                 ops == mem;
-	free(frame);
-	return undefined;
-}
-
-static bool look_up_outermost(const struct unwinder *u, uint64_t addr)
-{
-	struct module *mod = modules_find(u->modules, addr);
-	Dwfl_Module *dm = mod ? module_dwfl(mod) : NULL;
-	Dwarf_Addr bias = 0;
-	if (!dm)
-		return false;
-	Dwarf_CFI *cfi = dwfl_module_eh_cfi(dm, &bias);
-	if (ra_is_undefined(cfi, addr - bias))
-		return true;
-	cfi = dwfl_module_dwarf_cfi(dm, &bias);
-	return ra_is_undefined(cfi, addr - bias);
-}
-
-static bool is_outermost(struct unwinder *u, struct chain_frame f)
-{
-	uint64_t addr = f.exact ? f.pc : f.pc - 1;
-	const uint64_t *known = hash_get(u->outermost, addr);
-	if (!known)
-		known = hash_put(u->outermost, addr, look_up_outermost(u, addr));
-	return *known != 0;
+	const struct chain_frame *last = &c->frames[c->len - 1];
+	return last->exact ? last->pc : last->pc - 1;
 }
 
 /* libdwfl ends alike where nobody called, where the return address is 0, and where the CFA or the
@@ -156,8 +128,8 @@ static enum chain_end judge_end(struct unwinder *u)
 		return mem->failed_stack ? CHAIN_NO_MEMORY : CHAIN_STUCK;
 	if (mem->reads > 0 && mem->last == 0) /* the return address is read last */
 		return CHAIN_COMPLETE;
-	return is_outermost(u, u->walk.chain->frames[u->walk.chain->len - 1]) ? CHAIN_COMPLETE
-	                                                                      : CHAIN_STUCK;
+	const struct row *row = rows_find(u->rows, last_addr(u->walk.chain));
+	return row->simple && row->outermost ? CHAIN_COMPLETE : CHAIN_STUCK;
 }
 
 /* Code without CFI whose frame pointer is 0 is where a process or a thread begins (System V ABI,
@@ -165,10 +137,9 @@ static enum chain_end judge_end(struct unwinder *u)
 static enum chain_end judge_failure(struct unwinder *u)
 {
 	const struct chain *c = u->walk.chain;
-	const struct chain_frame *last = &c->frames[c->len - 1];
 	if (u->memory->failed_stack)
 		return CHAIN_NO_MEMORY;
-	return u->fp_is_zero && c->len > 1 && modules_find(u->modules, last->pc - !last->exact)
+	return u->fp_is_zero && c->len > 1 && modules_find(u->modules, last_addr(c))
 	               ? CHAIN_COMPLETE
 	               : CHAIN_STUCK;
 }
@@ -198,7 +169,7 @@ static int on_frame(Dwfl_Frame *state, void *arg)
 	               : DWARF_CB_ABORT;
 }
 
-static void libdw_walk(struct unwinder *u, const struct sample *s, struct chain *c)
+static void walk_by_libdw(struct unwinder *u, const struct sample *s, struct chain *c)
 {
 	u->sample = s;
 	u->first = true;
@@ -208,6 +179,58 @@ static void libdw_walk(struct unwinder *u, const struct sample *s, struct chain 
 		c->end = judge_end(u);
 	else if (r < 0)
 		c->end = judge_failure(u);
+}
+
+/* --- the short way --- */
+
+/* Makes regs the caller's; false where it can't be done like this. */
+static bool apply(struct memory *mem, const struct row *row, uint64_t regs[SAMPLE_REGS],
+                  uint32_t *known)
+{
+	if (!(*known & 1U << row->cfa_reg))
+		return false;
+	uint64_t cfa = regs[row->cfa_reg] + (uint64_t)(int64_t)row->cfa_offset;
+	for (size_t i = 0; i < row->saved_len; i++) {
+		const struct saved_register *r = &row->saved[i];
+		if (!memory_word(mem, cfa + (uint64_t)(int64_t)r->offset, &regs[r->reg]))
+			return false;
+		*known |= 1U << r->reg;
+	}
+	*known &= ~row->lost;
+	regs[SAMPLE_REG_SP] = cfa;
+	return true;
+}
+
+/* False where the chain isn't as it should be: the long way must walk it, and judge. */
+static bool walk_by_rows(struct unwinder *u, const struct sample *s, struct chain *c)
+{
+	uint64_t regs[SAMPLE_REGS];
+	uint32_t known = (1U << SAMPLE_REGS) - 1;
+	memcpy(regs, s->regs, sizeof regs);
+	walk_begin(&u->walk, u->modules, u->memory, c, s);
+	for (;;) {
+		const struct row *row = rows_find(u->rows, last_addr(c));
+		if (!row->simple)
+			return false;
+		if (row->outermost)
+			break;
+		if (!apply(u->memory, row, regs, &known))
+			return false;
+		uint64_t pc = regs[SAMPLE_REG_PC];
+		if (pc == 0)
+			break;
+		if (!walk_add(&u->walk, (struct chain_frame){pc, false}, regs[SAMPLE_REG_SP],
+		              false))
+			return c->end == CHAIN_MAX;
+	}
+	c->end = CHAIN_COMPLETE;
+	return true;
+}
+
+static void libdw_walk(struct unwinder *u, const struct sample *s, struct chain *c)
+{
+	if (!walk_by_rows(u, s, c))
+		walk_by_libdw(u, s, c);
 	walk_end(&u->walk);
 }
 

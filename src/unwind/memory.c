@@ -101,7 +101,8 @@ bool memory_far_word(struct memory *mem, uint64_t addr, uint64_t *out)
 	if (mod && module_read(mod, addr, out, sizeof *out))
 		return true;
 	if (live_bytes(mem, addr, (unsigned char *)out, sizeof *out)) {
-		mem->live = true;
+		/* A module's data is not what a walk hangs on: pointers to personality routines. */
+		mem->live = mem->live || !mod;
 		return true;
 	}
 	mem->failed = true;

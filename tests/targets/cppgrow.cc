@@ -36,11 +36,14 @@ static inline __attribute__((always_inline)) void scribble_inlined(char *p, size
 	truth_spin_until(truth_now() + 60000);
 }
 
-/* Vectors of up to 100 KB that are kept; what they leave behind on the way is used again. */
-template <typename T> TRUTH_FRAME void grow_vector(std::vector<std::vector<T>> &keep, size_t count)
+/* Vectors that are kept. Without room from the start, growing leaves pieces behind, which are used
+ * again by whoever comes next. */
+template <typename T>
+TRUTH_FRAME void grow_vector(std::vector<std::vector<T>> &keep, size_t count, size_t room)
 {
 	std::vector<T> v;
 
+	v.reserve(room);
 	for (size_t i = 0; i < count; i++)
 		append_inlined(v, T());
 	keep.push_back(std::move(v));
@@ -53,7 +56,7 @@ TRUTH_FRAME void grow_map(std::map<uint64_t, std::string> &m, size_t count)
 		uint64_t key = m.size() * UINT64_C(0x9e3779b97f4a7c15);
 
 		m.emplace(key, std::string(400, 'x'));
-		truth_spin_until(truth_now() + 6000);
+		truth_spin_until(truth_now() + 3000);
 	}
 	TRUTH_KEEP();
 }
@@ -98,9 +101,9 @@ static void run(const struct truth_args *args)
 	uint64_t end = truth_ready(args);
 
 	while (truth_now() < end) {
-		measured(orders, [&] { shop::grow_vector(order_lists, 512); });
-		measured(numbers, [&] { shop::grow_vector(number_lists, 24000); });
-		measured(map, [&] { shop::grow_map(names, 60); });
+		measured(orders, [&] { shop::grow_vector(order_lists, 512, 0); });
+		measured(numbers, [&] { shop::grow_vector(number_lists, 16000, 16000); });
+		measured(map, [&] { shop::grow_map(names, 160); });
 		measured(blocks, [&] { cache.grow_blocks(8); });
 		truth_sleep(2 * TRUTH_MS);
 	}

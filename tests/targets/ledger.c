@@ -4,6 +4,8 @@
  *MB), while another one grows as well; both check what they wrote. In the end:
  *
  *	ledger received N lost M disorder K memory ok|bad
+ *
+ * SIGTERM ends it early, in good order.
  */
 #define _GNU_SOURCE
 #include "truth.h"
@@ -26,7 +28,8 @@ TRUTH_FRAME void grow_book(uint64_t *page, uint64_t seed);
 
 static volatile sig_atomic_t received, expected = 1, lost, disorder, all_sent;
 static atomic_bool over, memory_bad;
-static uint64_t limit; /* when the main thread waits no longer for the end of the series */
+static atomic_bool *enough; /* shared with the child: SIGTERM ends the series early */
+static uint64_t limit;      /* when the main thread waits no longer for the end of the series */
 
 static void on_number(int sig, siginfo_t *info, void *context)
 {
@@ -46,6 +49,12 @@ static void on_number(int sig, siginfo_t *info, void *context)
 	}
 	lost += number - expected;
 	expected = number + 1;
+}
+
+static void on_term(int sig)
+{
+	(void)sig;
+	atomic_store(enough, true);
 }
 
 /* The queue may be full for a while. */
@@ -69,7 +78,7 @@ static void sender(pid_t to, uint64_t start, uint64_t end, uint64_t per_second)
 		_exit(1);
 	while (truth_now() < start)
 		truth_sleep(TRUTH_MS);
-	for (uint64_t now = start; now < end; now = truth_now()) {
+	for (uint64_t now = start; now < end && !atomic_load(enough); now = truth_now()) {
 		uint64_t due = (now - start) * per_second / TRUTH_SEC;
 
 		while ((uint64_t)number < due)
@@ -162,6 +171,10 @@ int main(int argc, char **argv)
 	sigset_t set;
 	pid_t child;
 
+	enough = mmap(NULL, TRUTH_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (enough == MAP_FAILED)
+		truth_die("no shared page");
+	signal(SIGTERM, on_term);
 	memset(&sa, 0, sizeof(sa));
 	sa.sa_sigaction = on_number;
 	sa.sa_flags = SA_SIGINFO | SA_RESTART;

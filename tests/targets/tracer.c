@@ -9,7 +9,18 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+/* Lets the tracee have its signals. */
+static void pass_on(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == pid)
+		if (WIFSTOPPED(status))
+			ptrace(PTRACE_CONT, pid, 0, status >> 16 ? 0L : (long)WSTOPSIG(status));
+}
 
 int main(int argc, char **argv)
 {
@@ -27,6 +38,9 @@ int main(int argc, char **argv)
 	}
 	printf("tracing %d\n", (int)pid);
 	fflush(stdout);
-	sleep((unsigned)atoi(argv[2]));
+	for (long left = atol(argv[2]) * 200; left > 0; left--) {
+		pass_on(pid);
+		usleep(5000);
+	}
 	return 0;
 }
