@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -39,10 +40,10 @@ struct engine_impl {
 	struct stacks *stacks;
 	struct threads *threads;
 	struct budget budget;
+	cpu_set_t cpus; /* that we may run on */
 	struct rng rng;
 	double base_ms, interval_ms;
 	uint64_t tightened_ns; /* when the budget last lengthened the interval, or it was relaxed */
-	bool alone;            /* on one CPU nothing can grow while we watch */
 	uint64_t grew_ns;      /* when growth was last seen */
 	struct rss_reading last; /* as told to the receiver */
 	uint64_t file, shared;   /* file pages' bytes when shared had this value */
@@ -86,7 +87,7 @@ static struct engine_impl *stops_open(const struct process *p, const struct engi
 	st->budget = budget_new(c->overhead, now);
 	st->base_ms = st->interval_ms = c->interval_ms;
 	st->shared = UINT64_MAX;
-	st->alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+	sched_getaffinity(0, sizeof st->cpus, &st->cpus);
 	st->grew_ns = now;
 	return st;
 }
@@ -242,11 +243,30 @@ static uint64_t process_faults(const struct engine_impl *st)
 	return n;
 }
 
+/* While we watch closely, the target can't grow on the CPU that we take from it. So where its only
+ * running thread was on ours, we go to another; false if there is none. */
+static bool keep_apart(struct engine_impl *st, const struct look *l)
+{
+	int running = 0, cpu = -1, own = sched_getcpu();
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->threads[i].state != 'R')
+			continue;
+		running++;
+		cpu = l->threads[i].cpu;
+	}
+	if (CPU_COUNT(&st->cpus) < 2)
+		return false;
+	if (running != 1 || cpu != own)
+		return true;
+	cpu_set_t others = st->cpus;
+	CPU_CLR((size_t)cpu, &others);
+	return sched_setaffinity(0, sizeof others, &others) == 0;
+}
+
 /* Watches for the window, or until RSS grows. Reading again and again costs a core 60 us, and finds
  * growth 2 us after it came; sleeping costs nothing, and finds it later. */
-static bool watch(struct engine_impl *st, struct look *l)
+static bool watch(struct engine_impl *st, struct look *l, bool closely)
 {
-	bool closely = !st->alone && l->rss.begin.time_ns - st->grew_ns < QUIET_NS;
 	uint64_t end = l->rss.begin.time_ns + WINDOW_NS;
 	do {
 		const struct timespec nap = {.tv_nsec = (long)NAP_NS};
@@ -264,8 +284,9 @@ static bool watch(struct engine_impl *st, struct look *l)
 static bool begin_look(struct engine_impl *st, struct look *l)
 {
 	l->n = threads_watch(st->threads, l->threads, &l->share);
+	bool closely = clock_ns() - st->grew_ns < QUIET_NS && keep_apart(st, l);
 	l->before_faults = l->share < 1 ? process_faults(st) : 0;
-	return read_rss(st, &l->rss.begin) && watch(st, l);
+	return read_rss(st, &l->rss.begin) && watch(st, l, closely);
 }
 
 /* Of many active threads only some were read: what these stand for. */

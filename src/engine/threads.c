@@ -168,7 +168,8 @@ size_t threads_watch(struct threads *t, struct watched *w, double *share)
 			drop(t, i); /* it has ended */
 			continue;
 		}
-		w[n] = (struct watched){.tid = t->active[i].tid, .state = s.state, .handle = i};
+		w[n] = (struct watched){
+		        .tid = t->active[i].tid, .state = s.state, .cpu = s.cpu, .handle = i};
 		w[n].faults = s.minflt + s.majflt;
 		memcpy(w[n].comm, s.comm, sizeof w[n].comm - 1);
 		n++;

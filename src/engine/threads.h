@@ -20,6 +20,7 @@ struct watched {
 	pid_t tid;
 	char comm[16];
 	char state;
+	int cpu;         /* that it last ran on */
 	uint64_t faults; /* minor and major, at the last reading */
 	uint64_t delta;  /* faults between the last two readings */
 	uint64_t handle; /* which entry of the table; private */

@@ -270,6 +270,35 @@ struct module *modules_find(const struct modules *m, uint64_t addr)
 	return index == GROUP_NONE ? NULL : m->list[index];
 }
 
+/* The whole module of which mod maps only a part again; NULL if mod is one itself. */
+static const struct module *find_whole(const struct modules *m, const struct module *mod)
+{
+	if (mod->extents[0].offset == 0)
+		return NULL;
+	for (size_t i = 0; i < m->len; i++) {
+		const struct module *other = m->list[i];
+		if (other != mod && other->inode == mod->inode && other->dev == mod->dev &&
+		    other->extents[0].offset == 0 && strcmp(other->path, mod->path) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+uint64_t modules_canonical(const struct modules *m, uint64_t addr)
+{
+	const struct module *mod = modules_find(m, addr);
+	const struct module *whole = mod ? find_whole(m, mod) : NULL;
+	if (!whole)
+		return addr;
+	uint64_t offset = module_offset(mod, addr);
+	for (size_t i = 0; i < whole->extents_len; i++) {
+		const struct extent *x = &whole->extents[i];
+		if (!x->write && offset >= x->offset && offset - x->offset < x->end - x->start)
+			return x->start + (offset - x->offset);
+	}
+	return addr;
+}
+
 bool modules_mapped(const struct modules *m, uint64_t addr)
 {
 	return maps_find(m->maps, addr) != NULL;
@@ -281,7 +310,7 @@ struct modules_stats modules_stats(const struct modules *m)
 	for (size_t i = 0; i < m->len; i++) {
 		s.opened += m->list[i]->state == MODULE_FILE;
 		s.from_memory += m->list[i]->state == MODULE_MEMORY;
-		s.missing += m->list[i]->state == MODULE_MISSING;
+		s.missing += m->list[i]->state == MODULE_MISSING && !find_whole(m, m->list[i]);
 		s.mismatched += m->list[i]->mismatched;
 	}
 	return s;

@@ -38,6 +38,10 @@ Dwfl *modules_dwfl(const struct modules *m);
  */
 struct module *modules_find(const struct modules *m, uint64_t addr);
 
+/* Programs map parts of their own text a second time (V8 does, near its JIT code): the address of
+ * the same byte in the whole module of that file; or addr itself. */
+uint64_t modules_canonical(const struct modules *m, uint64_t addr);
+
 /* True where addr lies in a mapping that was known at the last refresh, of whatever kind. */
 bool modules_mapped(const struct modules *m, uint64_t addr);
 

@@ -15,9 +15,9 @@
 
 #define PAGE      UINT64_C(4096)
 #define MAX_PHDRS 512
-/* Read, not mapped: a file that is truncated while mapped would kill us with SIGBUS. That costs
- * nothing to speak of (node, 98 MB: see doc/), but huge files with debug info would be read whole.
- */
+/* Read, not mapped: a file that is truncated while mapped would kill us with SIGBUS. On node (98
+ * MB) that costs 2.5 ms more until the first stack is unwound, and some 5 ms of 90 until it has
+ * names. Sections are read whole, so very large files are mapped all the same. */
 #define MAX_READ (INT64_C(1) << 30)
 
 struct opening {

@@ -20,7 +20,7 @@ static int numbers(const char *s, uint64_t *out, int max)
 
 bool proc_stat_parse(const char *text, struct proc_stat *out)
 {
-	enum { PPID = 4, FLAGS = 9, MINFLT = 10, MAJFLT = 12, THREADS = 20, START = 22 };
+	enum { PPID = 4, FLAGS = 9, MINFLT = 10, MAJFLT = 12, THREADS = 20, START = 22, CPU = 39 };
 	const char *open = strchr(text, '('), *close = strrchr(text, ')');
 	if (!open || !close || close < open || close[1] != ' ' || !close[2] || close[3] != ' ')
 		return false;
@@ -29,14 +29,15 @@ bool proc_stat_parse(const char *text, struct proc_stat *out)
 	if (n >= sizeof out->comm)
 		n = sizeof out->comm - 1;
 	memcpy(out->comm, open + 1, n);
-	uint64_t field[START - PPID + 1];
-	if (numbers(close + 4, field, START - PPID + 1) != START - PPID + 1)
+	uint64_t field[CPU - PPID + 1] = {0};
+	if (numbers(close + 4, field, CPU - PPID + 1) <= START - PPID)
 		return false;
 	out->ppid = (pid_t)field[0];
 	out->flags = field[FLAGS - PPID];
 	out->minflt = field[MINFLT - PPID];
 	out->majflt = field[MAJFLT - PPID];
 	out->num_threads = field[THREADS - PPID];
+	out->cpu = (int)field[CPU - PPID];
 	out->start_time = field[START - PPID];
 	return true;
 }

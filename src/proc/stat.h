@@ -15,6 +15,7 @@ struct proc_stat {
 	uint64_t flags;          /* PF_* of include/linux/sched.h */
 	uint64_t minflt, majflt; /* of the thread, or summed over the process */
 	uint64_t num_threads;
+	int cpu;             /* that it last ran on */
 	uint64_t start_time; /* clock ticks since boot: a PID and this name one process for good */
 };
 

@@ -243,12 +243,14 @@ static struct entry *known_entry(struct symbolizer *s, struct module *mod, Dwfl_
 
 static struct entry *module_entry(struct symbolizer *s, struct module *mod, uint64_t addr)
 {
-	Dwfl_Module *dm = module_dwfl(mod);
+	uint64_t same = modules_canonical(s->modules, addr);
+	struct module *whole = same == addr ? mod : modules_find(s->modules, same);
+	Dwfl_Module *dm = module_dwfl(whole);
 	struct entry *e;
 	if (!dm && is_generated(mod))
 		return place_entry(s, "[jit]");
 	if (dm) {
-		e = known_entry(s, mod, dm, addr);
+		e = known_entry(s, whole, dm, same);
 	} else {
 		e = new_entry(s, 1);
 		e->frames[0].function = offset_name(s, mod, addr);

@@ -6,6 +6,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct late {
 struct stopper {
 	unsigned char *stack;
 	size_t max_stack;
+	uint64_t spin_ns;
 	struct late *late; /* seized, asked to stop, not stopped yet */
 	size_t late_len, late_cap;
 };
@@ -36,6 +38,9 @@ struct stopper *stopper_new(size_t max_stack)
 {
 	struct stopper *s = mem_alloc(sizeof *s);
 	s->max_stack = max_stack;
+	cpu_set_t cpus;
+	bool alone = sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) < 2;
+	s->spin_ns = alone ? 0 : SPIN_NS; /* on one CPU the thread can't stop while we spin */
 	s->stack = mem_alloc(max_stack);
 	memset(s->stack, 1, max_stack); /* no page faults of our own while a thread waits */
 	return s;
@@ -101,7 +106,7 @@ static void nap(uint64_t ns)
 }
 
 /* Spins at first: that is faster than being woken, and a thread stops in 25 us. */
-static enum wait_state await_stop(pid_t tid, uint64_t since, int *signal)
+static enum wait_state await_stop(const struct stopper *s, pid_t tid, uint64_t since, int *signal)
 {
 	for (;;) {
 		enum wait_state w = poll_stop(tid, signal);
@@ -110,7 +115,8 @@ static enum wait_state await_stop(pid_t tid, uint64_t since, int *signal)
 		uint64_t waited = clock_ns() - since;
 		if (waited >= WAIT_NS)
 			return WAIT_NOT_YET;
-		if (waited >= SPIN_NS) /* never yields before: somebody may be standing already */
+		if (waited >=
+		    s->spin_ns) /* never yields before: somebody may be standing already */
 			nap(NS_PER_MS);
 	}
 }
@@ -205,7 +211,7 @@ enum stop_result stopper_stop(struct stopper *s, const struct stop_request *r,
 	uint64_t asked = clock_ns();
 	ptrace(PTRACE_INTERRUPT, r->tid, NULL, NULL);
 	int signal = 0;
-	enum wait_state w = await_stop(r->tid, begin, &signal);
+	enum wait_state w = await_stop(s, r->tid, begin, &signal);
 	if (w == WAIT_STOPPED) {
 		copy_thread(s, r, out);
 		detach(r->tid, signal);

@@ -120,6 +120,7 @@ static bool try_cfi(struct row *row, Dwarf_CFI *cfi, Dwarf_Addr addr)
 static struct row make_row(const struct rows *r, uint64_t addr)
 {
 	struct row row = {0};
+	addr = modules_canonical(r->modules, addr); /* rules don't depend on where code lies */
 	struct module *mod = modules_find(r->modules, addr);
 	Dwfl_Module *dm = mod ? module_dwfl(mod) : NULL;
 	Dwarf_Addr bias = 0;

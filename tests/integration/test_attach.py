@@ -186,7 +186,7 @@ def t_thread_id(tap):
     if r.status == 0:
         tap.equal(h.parse_summary(r.err).get("pid"), t.pid, "a thread's ID means its process", r)
     else:
-        refused(tap, "a thread's ID is refused, and the process is named", r, "thread", str(t.pid))
+        refused(tap, "a thread's ID is refused, with the way to the process", r, "thread", "pid|Tgid")
 
 
 def t_vanishes(tap):

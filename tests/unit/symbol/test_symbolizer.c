@@ -4,6 +4,7 @@
 #include "base/intern.h"
 #include "symbol/symbolizer.h"
 
+#include <dlfcn.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
@@ -202,6 +203,42 @@ static void code_without_a_file(void **state)
 	munmap(shared, 4096);
 }
 
+/* As V8 does with its builtins. */
+static void map_text_again(int says, int hears, void *arg)
+{
+	const uint64_t *offset = arg;
+	void **where = arg;
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	(void)hears;
+	*where = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, (off_t)*offset);
+	child_say(says);
+}
+
+static void text_mapped_again(void **state)
+{
+	(void)state;
+	union {
+		uint64_t offset;
+		void *where;
+	} *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	struct scene s = scene_open(child_idle, NULL, true);
+	uint64_t code = (uint64_t)(uintptr_t)&plain_function, page = code & ~UINT64_C(4095);
+	shared->offset = module_offset(modules_find(s.child.modules, code), page);
+	assert_int_not_equal(shared->offset, 0);
+	scene_close(&s);
+
+	s = scene_open(map_text_again, shared, true);
+	uint64_t again = (uint64_t)(uintptr_t)shared->where + (code - page);
+	assert_int_equal(modules_canonical(s.child.modules, again), code);
+	assert_int_equal(modules_canonical(s.child.modules, code), code);
+	assert_int_equal(modules_canonical(s.child.modules, 16), 16);
+	assert_string_equal(look_up_one(&s, again, true)->function, "plain_function");
+	assert_int_equal(modules_stats(s.child.modules).missing, 0);
+	scene_close(&s);
+	munmap(shared, 4096);
+}
+
 static void after_a_change(void **state)
 {
 	(void)state;
@@ -213,14 +250,54 @@ static void after_a_change(void **state)
 	scene_close(&s);
 }
 
+static void load_and_unload(int says, int hears, void *arg)
+{
+	void **where = arg;
+	void *lib = dlopen("libresolv.so.2", RTLD_NOW);
+	*where = lib ? dlsym(lib, "__b64_ntop") : NULL;
+	child_say(says);
+	child_hear(hears);
+	if (lib)
+		dlclose(lib);
+	child_say(says);
+}
+
+/* Nothing of an unloaded module is touched again; others keep their tables. */
+static void a_library_goes(void **state)
+{
+	(void)state;
+	void **shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	struct scene s = scene_open(load_and_unload, shared, true);
+	uint64_t there = (uint64_t)(uintptr_t)*shared, here = (uint64_t)(uintptr_t)&plain_function;
+	size_t n;
+	const struct frame *f = look_up(&s, there, true, &n);
+	assert_string_equal(f[n - 1].function, "__b64_ntop");
+	const char *name = look_up_one(&s, here, true)->function;
+	child_go_on(&s.child);
+	child_wait_for(&s.child);
+	assert_true(modules_refresh(s.child.modules));
+	symbolizer_modules_changed(s.symbolizer);
+	assert_string_equal(look_up_one(&s, there, true)->function, "[unknown]");
+	assert_ptr_equal(look_up_one(&s, here, true)->function, name);
+	scene_close(&s);
+	munmap(shared, 4096);
+}
+
 int main(void)
 {
 	plain_function();
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(a_function_and_its_line),    cmocka_unit_test(inlined_functions),
-	        cmocka_unit_test(inlined_functions_left_out), cmocka_unit_test(a_library_function),
-	        cmocka_unit_test(without_a_symbol),           cmocka_unit_test(the_vdso),
-	        cmocka_unit_test(code_without_a_file),        cmocka_unit_test(after_a_change),
+	        cmocka_unit_test(a_function_and_its_line),
+	        cmocka_unit_test(inlined_functions),
+	        cmocka_unit_test(inlined_functions_left_out),
+	        cmocka_unit_test(a_library_function),
+	        cmocka_unit_test(without_a_symbol),
+	        cmocka_unit_test(the_vdso),
+	        cmocka_unit_test(code_without_a_file),
+	        cmocka_unit_test(text_mapped_again),
+	        cmocka_unit_test(after_a_change),
+	        cmocka_unit_test(a_library_goes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
