@@ -23,9 +23,12 @@ UNIT_LIMIT, INTEGRATION_LIMIT = 120, 900
 class Counts:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.failing = False
 
     def line(self, line):
-        """Counts one line of TAP; True if it should be seen."""
+        """Counts one line of TAP; True if it should be seen: failures, and what is said of them."""
+        if re.match(r"(not )?ok\b", line):
+            self.failing = line.startswith("not")
         if re.match(r"not ok\b", line):
             self.failed += 1
             return True
@@ -35,7 +38,8 @@ class Counts:
         if re.match(r"ok\b", line):
             self.passed += 1
             return False
-        return line.startswith(("Bail out", "# ", "==", "SUMMARY"))
+        return line.startswith(("Bail out", "==", "SUMMARY")) or (
+            self.failing and line.startswith("# "))
 
 
 def run(name, argv, limit, total):

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define DRAIN_NS      (50 * NS_PER_MS)
+#define DRAIN_NS      (20 * NS_PER_MS)
 #define WRITE_NS      (3 * NS_PER_S)
 #define KILL_GRACE_MS 5000
 

@@ -155,17 +155,35 @@ def t_very_deep(tap):
 
 def t_signal_handlers(tap):
     for unwinder in ("libdw", "libunwind"):
-        for more in ((), ("altstack",)):
-            w = Watched("sigh", *more, seconds=5, options=("--unwinder", unwinder))
-            w.name = " ".join(("sigh", *more, unwinder))
-            check(tap, w, BURST - 0.04)
-            check_roots(tap, w, least=0.97)
-            inside = [(f, n) for f, n in w.stacks if "grow_in_handler" in f]
-            good = sum(n for f, n in inside if "on_alarm" in f and "main" in f
-                       and f.index("main") < f.index("on_alarm"))
-            tap.at_least(good / max(1, h.folded_sum(inside)), 0.97,
-                         w.name + ": through the handler down to main",
-                         lambda: [";".join(f) for f, _ in inside][:10])
+        w = Watched("sigh", seconds=5, options=("--unwinder", unwinder))
+        w.name = "sigh, " + unwinder
+        check(tap, w, BURST - 0.04)
+        check_roots(tap, w, least=0.97)
+        inside = [(f, n) for f, n in w.stacks if "grow_in_handler" in f]
+        tap.at_least(sum(n for f, n in inside if through_handler(f)) / max(1, h.folded_sum(inside)), 0.97,
+                     w.name + ": through the handler down to main",
+                     lambda: [";".join(f) for f, _ in inside][:10])
+
+
+def through_handler(frames):
+    return ("main" in frames and "on_alarm" in frames and "grow_in_handler" in frames
+            and frames.index("main") < frames.index("on_alarm") < frames.index("grow_in_handler"))
+
+
+def t_alternate_stack(tap):
+    """The handler runs on a stack of its own: what it interrupted is on another one, that was not copied.
+    It may be read from the running target while it stands still, or be cut; but never without a word."""
+    for unwinder in ("libdw", "libunwind"):
+        w = Watched("sigh", "altstack", seconds=5, options=("--unwinder", unwinder))
+        w.name = "sigh on an alternate stack, " + unwinder
+        check(tap, w, BURST - 0.02)
+        inside = [(f, n) for f, n in w.stacks if "grow_in_handler" in f]
+        tap.at_least(sum(n for f, n in inside if "on_alarm" in f) / max(1, h.folded_sum(inside)), 0.97,
+                     w.name + ": through the handler", lambda: [";".join(f) for f, _ in inside][:10])
+        tap.at_least(sum(n for f, n in inside if through_handler(f)) / max(1, h.folded_sum(inside)), 0.2,
+                     w.name + ": often down to main", lambda: [";".join(f) for f, _ in inside][:10])
+        silent = [";".join(f) for f, _ in w.stacks if not ROOT.match(f[1]) and "[truncated]" not in f]
+        tap.equal(silent[:3], [], w.name + ": what is cut says so")
 
 
 def t_cplusplus(tap):
@@ -259,8 +277,8 @@ def t_exec(tap):
     w = Watched("execer", seconds=7)
     check(tap, w, BURST, whole=False)
     check_roots(tap, w, least=0.97)
-    tap.equal(sorted(w.found()), ["first_life", "second_life"] + (["other"] if "other" in w.found() else []),
-              "execer: both programs' functions", w.about())
+    tap.equal(set(w.found()) - {"other"}, {"first_life", "second_life"}, "execer: both programs' functions",
+              w.about())
     tap.at_least(w.summary.get("released", 0), 0.9 * w.truth.get("first_life", 1 << 40),
                  "execer: exec released the first one's memory", w.err)
 
@@ -286,7 +304,10 @@ def t_kinds(tap):
         if not mine:
             tap.skip("filemap: --kind " + kind, "the temporary folder is in memory")
             continue
-        tap.at_most(h.wrong_share(found, mine), BURST, "filemap: --kind %s shows that kind" % kind, w.about())
+        others = sum(n for f, n in found.items() if f not in mine) / max(1, sum(found.values()))
+        tap.at_most(others, 0.15, "filemap: --kind %s shows that kind only" % kind, w.about())
+        # Faults around bring 16 pages at once, so the independent events are fewer.
+        tap.at_most(h.wrong_share(found, mine), 2 * BURST, "filemap: --kind %s, wrong share" % kind, w.about())
     w = Watched("filemap", h.folder(), seconds=3, options=("--kind", "anon"))
     tap.at_most(h.folded_sum(w.stacks), 4 << 20, "filemap: --kind anon has hardly anything to show", w.about())
     w = Watched("burst", seconds=4, options=("--kind", "anon,file"))
@@ -300,5 +321,6 @@ def t_leaderless(tap):
 
 if __name__ == "__main__":
     h.main([t_burst, t_burst_long, t_steady, t_steady_threads, t_threads, t_many_threads, t_deep, t_cut,
-            t_very_deep, t_signal_handlers, t_cplusplus, t_static_stripped, t_plugin, t_deleted_library,
+            t_very_deep, t_signal_handlers, t_alternate_stack,
+            t_cplusplus, t_static_stripped, t_plugin, t_deleted_library,
             t_replaced_binary, t_exec, t_heap_and_mappings, t_kinds, t_leaderless])

@@ -40,6 +40,8 @@ int main(int argc, char **argv)
 {
 	struct truth_args args = truth_begin(argc, argv);
 	static char again[] = "again";
+	char exe[4096];
+	ssize_t n;
 
 	if (strcmp(truth_text(&args, 0, ""), again) == 0) {
 		arena_open(&arena, "second_life", arena_room(&args, RATE));
@@ -56,6 +58,10 @@ int main(int argc, char **argv)
 	truth_sleep(TRUTH_SEC / 4);
 	if (truth_end_now() != 0)
 		return 3;
-	execl("/proc/self/exe", argv[0], argv[1], argv[2], again, (char *)NULL);
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (n <= 0)
+		truth_die("no /proc/self/exe");
+	exe[n] = '\0';
+	execl(exe, argv[0], argv[1], argv[2], again, (char *)NULL);
 	truth_die("exec failed");
 }
