@@ -188,6 +188,7 @@ static bool stop(struct engine_impl *st, const struct watched *w, struct stop_co
 	struct engine_stats *s = &st->out->stats;
 	if (result == STOP_DONE) {
 		s->stops++;
+		s->dozed += c->asleep;
 		histogram_add(&s->window, c->window_ns);
 	} else if (result == STOP_LATE) {
 		s->late++;
@@ -275,9 +276,9 @@ static bool watch(struct engine_impl *st, struct look *l, bool closely)
 		if (!read_rss(st, &l->rss.seen))
 			return false;
 	} while (l->rss.seen.time_ns < end && !estimate_grew(&l->rss.begin, &l->rss.seen));
-	l->rss.window_ns = (double)WINDOW_NS;
-	if (!closely) /* the nap is part of the window, however long it was */
-		l->rss.window_ns = (double)(l->rss.seen.time_ns - l->rss.begin.time_ns);
+	/* A nap is as long as it is, and so is a window in which we lost the CPU. */
+	uint64_t took = l->rss.seen.time_ns - l->rss.begin.time_ns;
+	l->rss.window_ns = (double)(!closely || took > WINDOW_NS ? took : WINDOW_NS);
 	return true;
 }
 
@@ -322,7 +323,7 @@ static void sample_growth(struct engine_impl *st, struct look *l, const struct w
 	struct stop_copy copy;
 	double weight[MEM_KINDS];
 	double share = chosen_share(st, l, faults);
-	if (!stop(st, w, &copy)) {
+	if (!stop(st, w, &copy) || copy.asleep) { /* what grew is done, and its stack is gone */
 		missed(st, l);
 		return;
 	}

@@ -47,7 +47,10 @@ static void write_engine(FILE *f, const struct text_summary *s)
 	        "  samples        %" PRIu64 "  lost %" PRIu64 "  cut %" PRIu64
 	        "  finished from live memory %" PRIu64 "\n",
 	        e->samples, e->lost, s->walk->cut, s->walk->live);
-	fprintf(f, "  no sample      %" PRIu64 " growing looks found nobody awake\n", e->asleep);
+	fprintf(f,
+	        "  no sample      %" PRIu64 " growing looks found nobody awake, %" PRIu64
+	        " of them by a stop that came as the thread fell asleep\n",
+	        e->asleep, e->dozed);
 	fprintf(f,
 	        "  stopped        %.2f ms  %.3f %% of the time  p50 %" PRIu64 " us  p99 %" PRIu64
 	        " us  max %" PRIu64 " us\n",

@@ -122,7 +122,17 @@ static enum wait_state await_stop(const struct stopper *s, pid_t tid, uint64_t s
 }
 
 #if defined(__x86_64__)
-static bool read_registers(pid_t tid, uint64_t out[SAMPLE_REGS])
+/* A sleep that a stop interrupted shows the kernel's own error numbers, which no program ever sees
+ * (include/linux/errno.h, ERESTARTSYS to ERESTART_RESTARTBLOCK), or EINTR; orig_rax is -1 outside
+ * of system calls. */
+static bool was_asleep(const struct user_regs_struct *r)
+{
+	int64_t result = (int64_t)r->rax;
+	return (int64_t)r->orig_rax >= 0 &&
+	       (result == -EINTR || (result <= -512 && result >= -516));
+}
+
+static bool read_registers(pid_t tid, struct stop_copy *out)
 {
 	struct user_regs_struct r;
 	struct iovec io = {&r, sizeof r};
@@ -131,7 +141,8 @@ static bool read_registers(pid_t tid, uint64_t out[SAMPLE_REGS])
 	const uint64_t by_number[SAMPLE_REGS] = {r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi,
 	                                         r.rbp, r.rsp, r.r8,  r.r9,  r.r10, r.r11,
 	                                         r.r12, r.r13, r.r14, r.r15, r.rip};
-	memcpy(out, by_number, sizeof by_number);
+	memcpy(out->regs, by_number, sizeof by_number);
+	out->asleep = was_asleep(&r);
 	return true;
 }
 #endif
@@ -159,8 +170,9 @@ static void copy_thread(struct stopper *s, const struct stop_request *r, struct 
 {
 	out->stack = s->stack;
 	out->stack_len = 0;
+	out->asleep = false;
 	out->stop_ns = clock_ns();
-	if (!read_registers(r->tid, out->regs)) {
+	if (!read_registers(r->tid, out)) {
 		memset(out->regs, 0, sizeof out->regs);
 		return;
 	}

@@ -37,6 +37,7 @@ struct stop_request {
 
 struct stop_copy {
 	uint64_t regs[SAMPLE_REGS];
+	bool asleep; /* it had just gone to sleep in a system call, which the stop interrupted */
 	const unsigned char *stack; /* owned by the stopper, valid until its next stop */
 	size_t stack_len;
 	uint64_t stop_ns;   /* when the registers were read, CLOCK_MONOTONIC */

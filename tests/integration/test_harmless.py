@@ -230,7 +230,7 @@ def t_budget(tap):
     """--overhead is kept."""
     for percent in (0.2, 2):
         t = target("steady2", seconds=5, delay=0.5)
-        r = memtop("-r", path("budget.folded"), "-i", "0.3", "--overhead", str(percent), "-t", "5", "-p", t.pid,
+        r = memtop("-r", path("budget.folded"), "-i", "0.5", "--overhead", str(percent), "-t", "5", "-p", t.pid,
                    timeout=30)
         s = h.parse_summary(r.err)
         tap.at_most(s.get("stopped_percent", 100), percent * 1.3 + 0.1, "--overhead %g is kept" % percent, r)
