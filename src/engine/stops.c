@@ -5,6 +5,7 @@
 #include "engine/budget.h"
 #include "engine/estimate.h"
 #include "engine/out.h"
+#include "engine/priority.h"
 #include "engine/stacks.h"
 #include "engine/threads.h"
 
@@ -160,12 +161,12 @@ static void tell_sample(struct engine_impl *st, const struct watched *w, const s
 /* A thread by its share of the faults, so that one stop stands for all that grow; NULL if none
  * does. A thread that sleeps by now is passed over: it must not be stopped, and has stopped
  * growing. */
-static struct watched *pick(struct engine_impl *st, struct watched *w, size_t n, uint64_t *total)
+static struct watched *pick(struct engine_impl *st, struct watched *w, size_t n)
 {
-	*total = 0;
+	uint64_t total = 0;
 	for (size_t i = 0; i < n; i++)
-		*total += w[i].delta;
-	double at = rng_uniform(&st->rng) * (double)*total;
+		total += w[i].delta;
+	double at = rng_uniform(&st->rng) * (double)total;
 	for (size_t i = 0; i < n; i++) {
 		if (at < (double)w[i].delta)
 			return w[i].state == 'R' || w[i].state == 'D' ? &w[i] : NULL;
@@ -318,55 +319,74 @@ static void missed(struct engine_impl *st, struct look *l)
 }
 
 static void sample_growth(struct engine_impl *st, struct look *l, const struct watched *w,
-                          uint64_t faults)
+                          const struct stop_copy *copy)
 {
-	struct stop_copy copy;
 	double weight[MEM_KINDS];
-	double share = chosen_share(st, l, faults);
-	if (!stop(st, w, &copy) || copy.asleep) { /* what grew is done, and its stack is gone */
-		missed(st, l);
-		return;
-	}
-	if (!read_rss(st, &l->rss.after))
-		l->rss.after = l->rss.seen;
+	uint64_t faults = 0;
+	for (size_t i = 0; i < l->n; i++)
+		faults += l->threads[i].delta;
 	/* of several growing threads only this one stood */
-	l->rss.halted_ns = (double)copy.halted_ns * (double)w->delta / (double)faults;
-	weigh(st, l, share, weight);
+	l->rss.halted_ns = (double)copy->halted_ns * (double)w->delta / (double)faults;
+	weigh(st, l, chosen_share(st, l, faults), weight);
 	tell_rss(st, &l->rss.after);
-	tell_sample(st, w, &copy, weight);
+	tell_sample(st, w, copy, weight);
 	stacks_refresh(st->stacks);
 }
 
-static void grown(struct engine_impl *st, struct look *l)
+/* The only active thread, if it was running: it must be the one, and there is no time to lose. */
+static struct watched *only(struct look *l)
 {
-	uint64_t faults;
-	ENGINE_COUNT(st->out, grew);
-	st->grew_ns = l->rss.seen.time_ns;
+	return l->n == 1 && l->share >= 1 && l->threads[0].state == 'R' ? &l->threads[0] : NULL;
+}
+
+enum found { FOUND_SAMPLE, FOUND_NOBODY, FOUND_NO_BUDGET };
+
+/* RSS grew just now: stops who did it. */
+static enum found catch (struct engine_impl *st, struct look *l, struct watched **who,
+                         struct stop_copy *copy) {
+	struct watched *w = only(l); bool sure = w != NULL;
+	if (!sure){threads_reread(st->threads, l->threads, l->n); w = pick(st, l->threads, l->n);}
+if (!w) return FOUND_NOBODY;
+if (!budget_allows(&st->budget, l->rss.seen.time_ns))
+	return FOUND_NO_BUDGET;
+bool stopped = stop(st, w, copy);
+if (!read_rss(st, &l->rss.after))
+	l->rss.after = l->rss.seen;
+if (sure)
 	threads_reread(st->threads, l->threads, l->n);
-	const struct watched *w = pick(st, l->threads, l->n, &faults);
-	if (!w) {
-		if (l->share >= 1)
-			missed(st, l);
-	} else if (budget_allows(&st->budget, clock_ns())) {
-		sample_growth(st, l, w, faults);
-	} else {
-		tighten(st);
-	}
-	threads_scan(st->threads);
+*who = w;
+/* asleep: what grew is done, and its stack is gone; without faults: it was somebody else */
+return stopped && !copy->asleep && w->delta > 0 ? FOUND_SAMPLE : FOUND_NOBODY;
 }
 
 static void look(struct engine_impl *st)
 {
 	struct look l = {0};
-	if (stopper_late(st->stopper) > 0)
-		stopper_sweep(st->stopper);
-	if (!begin_look(st, &l))
+	struct stop_copy copy;
+	struct watched *who = NULL;
+	enum found found = FOUND_NOBODY;
+	bool raised = priority_raise();
+	bool alive = begin_look(st, &l);
+	bool grew = alive && estimate_grew(&l.rss.begin, &l.rss.seen);
+	if (grew)
+		found = catch (st, &l, &who, &copy);
+	priority_lower(raised);
+	if (!alive)
 		return;
 	ENGINE_COUNT(st->out, looks);
 	tell_rss(st, &l.rss.begin);
 	tell_rss(st, &l.rss.seen);
-	if (estimate_grew(&l.rss.begin, &l.rss.seen))
-		grown(st, &l);
+	if (grew) {
+		ENGINE_COUNT(st->out, grew);
+		st->grew_ns = l.rss.seen.time_ns;
+		if (found == FOUND_SAMPLE)
+			sample_growth(st, &l, who, &copy);
+		else if (found == FOUND_NO_BUDGET)
+			tighten(st);
+		else if (l.share >= 1)
+			missed(st, &l);
+		threads_scan(st->threads);
+	}
 	relax(st);
 }
 

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WHERE_SIZE 96
+#define WHERE_SIZE  96
+#define CALLERS     5
+#define CALLER_SIZE 48
 
 static double percent(uint64_t part, uint64_t whole)
 {
@@ -29,6 +31,23 @@ static void where(const struct frame *f, char *out, size_t size)
 	text_printable(text, out, size);
 }
 
+/* Who called it, on its heaviest stack: "< handler < worker < main", without plumbing. */
+static void write_callers(FILE *f, const struct stack_table *stacks, const struct callsite *c)
+{
+	size_t n, shown = 0;
+	const uint32_t *frames = stack_table_get_stack(stacks, c->heaviest, &n);
+	for (size_t i = callsite_of(stacks, frames, n) + 1; i < n && shown < CALLERS; i++) {
+		const struct frame *frame = stack_table_get_frame(stacks, frames[i]);
+		char name[CALLER_SIZE];
+		if (frame->line < 0 || callsite_is_plumbing(frame))
+			continue;
+		text_printable(frame->function, name, sizeof name);
+		fprintf(f, "%s < %s", shown++ ? "" : "                           ", name);
+	}
+	if (shown > 0)
+		fputc('\n', f);
+}
+
 static void write_site(FILE *f, const struct stack_table *stacks, const struct callsite *c,
                        uint64_t whole, struct sources *sources)
 {
@@ -41,6 +60,7 @@ static void write_site(FILE *f, const struct stack_table *stacks, const struct c
 	        *place ? "  [" : "", place, *place ? "]" : "");
 	if (sources_line(sources, frame->file, frame->line, line, sizeof line))
 		fprintf(f, "  %12s  %7s    | %s\n", "", "", line);
+	write_callers(f, stacks, c);
 }
 
 static void write_table(FILE *f, const struct output_target *t, enum profile_span span,

@@ -210,26 +210,13 @@ static void lost(struct stopper *s, pid_t pid, pid_t tid)
 		remember_late(s, pid, pid);
 }
 
-/* While a thread stands, nobody may keep us from letting it go: for these microseconds memtop is
- * above all normal tasks, where it may be (CAP_SYS_NICE, RLIMIT_RTPRIO). */
-static bool hurry(void)
+enum stop_result stopper_stop(struct stopper *s, const struct stop_request *r,
+                              struct stop_copy *out)
 {
-	const struct sched_param first = {.sched_priority = 1};
-	if (sched_getscheduler(0) != SCHED_OTHER)
-		return false; /* its user has chosen another */
-	return sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) == 0;
-}
-
-static void relent(bool hurried)
-{
-	const struct sched_param none = {0};
-	if (hurried)
-		sched_setscheduler(0, SCHED_OTHER, &none);
-}
-
-static enum stop_result seize_and_copy(struct stopper *s, const struct stop_request *r,
-                                       struct stop_copy *out)
-{
+	if (s->late_len > 0)
+		stopper_sweep(s);
+	if (is_late(s, r->tid))
+		return STOP_BUSY;
 	if (ptrace(PTRACE_SEIZE, r->tid, NULL, NULL) < 0)
 		return errno == ESRCH ? STOP_GONE : STOP_DENIED;
 	uint64_t asked = clock_ns();
@@ -253,19 +240,6 @@ static enum stop_result seize_and_copy(struct stopper *s, const struct stop_requ
 	else
 		lost(s, r->pid, r->tid);
 	return STOP_GONE;
-}
-
-enum stop_result stopper_stop(struct stopper *s, const struct stop_request *r,
-                              struct stop_copy *out)
-{
-	if (s->late_len > 0)
-		stopper_sweep(s);
-	if (is_late(s, r->tid))
-		return STOP_BUSY;
-	bool hurried = hurry();
-	enum stop_result result = seize_and_copy(s, r, out);
-	relent(hurried);
-	return result;
 }
 
 void stopper_sweep(struct stopper *s)

@@ -11,7 +11,7 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <string.h>
 
 /* ---- single looks ---- */
 
@@ -115,7 +115,8 @@ static void no_time_at_all(void **state)
 
 struct model {
 	const char *name;
-	double (*gap)(struct rng *r, void *memory); /* us of running until the next fault */
+	double (*gap)(struct rng *r, double memory[4]); /* us of running until the next fault */
+	double memory[4];                               /* to begin with */
 	double bytes;
 };
 
@@ -181,14 +182,15 @@ static struct rss_reading reading(struct scene *s)
 static double look(struct scene *s, bool closely)
 {
 	struct estimate_look l = {.begin = reading(s), .window_ns = WINDOW * 1000};
+	l.seen = l.begin;
 	uint64_t end = l.begin.time_ns + ns(WINDOW);
-	do {
-		if (!closely) /* a nap of 30 us, with the way there and back */
-			pass(s, 50 + 20 * rng_uniform(&s->rng) + exponential(&s->rng, 5), false);
+	if (!closely) { /* one nap of 30 us, with the way there and back */
+		pass(s, 35 + 20 * rng_uniform(&s->rng) + exponential(&s->rng, 5), false);
 		l.seen = reading(s);
-	} while (l.seen.time_ns < end && !estimate_grew(&l.begin, &l.seen));
-	if (!closely)
 		l.window_ns = (double)(l.seen.time_ns - l.begin.time_ns);
+	}
+	while (closely && l.seen.time_ns < end && !estimate_grew(&l.begin, &l.seen))
+		l.seen = reading(s);
 	if (!estimate_grew(&l.begin, &l.seen))
 		return 0;
 	uint64_t before = s->p[0].rss, other = s->p[1].rss;
@@ -198,9 +200,10 @@ static double look(struct scene *s, bool closely)
 	double halt = 6 + exponential(&s->rng, 4);
 	pass(s, halt, true);
 	l.after = reading(s);
-	double mine = s->n == 1                  ? 1
-	              : faults[0] + faults[1] > 0 ? (double)faults[0] / (double)(faults[0] + faults[1])
-	                                         : 0.5;
+	double mine = s->n == 1 ? 1
+	              : faults[0] + faults[1] > 0
+	                      ? (double)faults[0] / (double)(faults[0] + faults[1])
+	                      : 0.5;
 	l.halted_ns = halt * 1000 * mine;
 	double out[MEM_KINDS];
 	estimate_window(&l, out);
@@ -213,6 +216,7 @@ static double bias(const struct model *a, const struct model *b, int looks, bool
 	struct scene s = {.n = b ? 2 : 1, .rng = rng_seeded(1)};
 	for (int i = 0; i < s.n; i++) {
 		s.p[i] = (struct process){.model = i ? b : a, .rng = rng_seeded((uint64_t)i + 2)};
+		memcpy(s.p[i].memory, s.p[i].model->memory, sizeof s.p[i].memory);
 		s.p[i].next = s.p[i].model->gap(&s.p[i].rng, s.p[i].memory);
 	}
 	double sum = 0, truth = 0, next = 0;
@@ -225,29 +229,184 @@ static double bias(const struct model *a, const struct model *b, int looks, bool
 		truth += (double)s.p[i].rss / s.p[i].now;
 	return sum / looks / truth;
 }
-#ifdef EXPLORE
-static double P1, P2, P3;
-static double poisson_gap(struct rng *r, void *m){(void)m;return exponential(r,P1);}
-static double regular_gap(struct rng *r, void *m){(void)m;(void)r;return P1;}
-static double jitter_gap(struct rng *r, void *m){(void)m;return P1*(0.5+rng_uniform(r));}
-/* bursts: in a burst of mean P2 us a fault each P1 us, then P3 us of rest */
-static double burst_gap(struct rng *r, void *m){double*left=m; if(left[0]<=0){left[0]=exponential(r,P2);return exponential(r,P3);} left[0]-=P1; return P1;}
-/* cluster of P2 faults P1 apart, each P3 (jittered) */
-static double cluster_gap(struct rng *r, void *m){double*n=m; if(n[0]<=0){n[0]=P2-1;return P3*(0.5+rng_uniform(r));} n[0]--; return P1;}
-#include <stdlib.h>
-int main(void){
-	double ps[]={0.25,1,5,10,20,30,40,60,100,1000,10000};
-	for(int c=1;c>=0;c--){
-	for(int i=0;i<11;i++){P1=ps[i];
-	struct model mo={"p",poisson_gap,4096},re={"r",regular_gap,4096},ji={"j",jitter_gap,4096};
-	printf("closely=%d gap %.2f: poisson %.3f regular %.3f jitter %.3f two poisson %.3f\n",c,P1,bias(&mo,NULL,100000,c),bias(&re,NULL,100000,c),bias(&ji,NULL,100000,c),bias(&mo,&mo,100000,c));}
-	double bl[]={20,50,100,300,1000,5000};
-	for(int i=0;i<6;i++){P1=0.5;P2=bl[i];P3=4*bl[i]+100;struct model b={"b",burst_gap,4096};printf("closely=%d burst %.0f us: %.3f\n",c,P2,bias(&b,NULL,150000,c));}
-	double cn[]={2,4,16,64,256};
-	for(int i=0;i<5;i++){P1=0.5;P2=cn[i];P3=300;struct model b={"c",cluster_gap,4096};printf("closely=%d cluster of %.0f each 300us: %.3f\n",c,P2,bias(&b,NULL,150000,c));}
-	for(int i=0;i<5;i++){P1=0.5;P2=cn[i];P3=5000;struct model b={"c",cluster_gap,4096};printf("closely=%d cluster of %.0f each 5ms: %.3f\n",c,P2,bias(&b,NULL,150000,c));}
-	double hp[]={50,150,400};
-	for(int i=0;i<3;i++){P1=hp[i];struct model b={"h",jitter_gap,2097152},p={"h",poisson_gap,2097152};printf("closely=%d huge each %.0f: jitter %.3f poisson %.3f\n",c,P1,bias(&b,NULL,150000,c),bias(&p,NULL,150000,c));}
-	}
+
+static double poisson(struct rng *r, double *m)
+{
+	return exponential(r, m[0]);
 }
-#endif
+
+static double regular(struct rng *r, double *m)
+{
+	(void)r;
+	return m[0];
+}
+
+static double irregular(struct rng *r, double *m)
+{
+	return m[0] * (0.5 + rng_uniform(r));
+}
+
+/* Bursts of random length, mean m[1], in which a fault comes every m[0]; then a rest of mean m[2].
+ */
+static double bursts(struct rng *r, double *m)
+{
+	if (m[3] <= 0) {
+		m[3] = exponential(r, m[1]);
+		return exponential(r, m[2]);
+	}
+	m[3] -= m[0];
+	return m[0];
+}
+
+/* m[1] faults, m[0] apart, as when a buffer is filled; then a rest of mean m[2]. */
+static double buffers(struct rng *r, double *m)
+{
+	if (m[3] <= 0) {
+		m[3] = m[1] - 1;
+		return m[2] * (0.5 + rng_uniform(r));
+	}
+	m[3]--;
+	return m[0];
+}
+
+struct property {
+	struct model a, b; /* b.gap NULL: one thread */
+	int looks;
+	bool closely;
+};
+
+#define KB 1024.0
+#define MB (1024 * KB)
+
+/* All of them are told, then it fails. */
+static void check(const struct property *all, size_t n, double tolerance)
+{
+	int bad = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct property *c = &all[i];
+		double got = bias(&c->a, c->b.gap ? &c->b : NULL, c->looks, c->closely);
+		if (fabs(got - 1) <= tolerance)
+			continue;
+		print_error("%s: %.3f of the true growth\n", c->a.name, got);
+		bad++;
+	}
+	assert_int_equal(bad, 0);
+}
+
+#define CHECK(cases, tolerance) check(cases, sizeof(cases) / sizeof(cases)[0], tolerance)
+
+static void single_faults(void **state)
+{
+	(void)state;
+	static const struct property cases[] = {
+	        {{"a page each 0.25 us", poisson, {0.25}, 4 * KB}, {0}, 4000, true},
+	        {{"a page each 2 us", poisson, {2}, 4 * KB}, {0}, 10000, true},
+	        {{"a page each 10 us", poisson, {10}, 4 * KB}, {0}, 20000, true},
+	        {{"a page each 40 us", poisson, {40}, 4 * KB}, {0}, 30000, true},
+	        {{"a page each 100 us", poisson, {100}, 4 * KB}, {0}, 40000, true},
+	        {{"a page each ms", poisson, {1000}, 4 * KB}, {0}, 100000, true},
+	};
+	CHECK(cases, 0.03);
+}
+
+static void long_bursts(void **state)
+{
+	(void)state;
+	static const struct property cases[] = {
+	        {{"1 ms at full speed", bursts, {0.5, 1000, 4000}, 4 * KB}, {0}, 50000, true},
+	        {{"5 ms at full speed", bursts, {0.5, 5000, 20000}, 4 * KB}, {0}, 50000, true},
+	        {{"5 ms in file pages", bursts, {4, 5000, 20000}, 64 * KB}, {0}, 50000, true},
+	};
+	CHECK(cases, 0.03);
+}
+
+static void huge_pages(void **state)
+{
+	(void)state;
+	static const struct property cases[] = {
+	        {{"a huge page each 60 us", poisson, {60}, 2 * MB}, {0}, 40000, true},
+	        {{"a huge page each 150 us", poisson, {150}, 2 * MB}, {0}, 50000, true},
+	        {{"a huge page each 150 us or so", irregular, {150}, 2 * MB}, {0}, 50000, true},
+	};
+	CHECK(cases, 0.03);
+}
+
+static void two_threads(void **state)
+{
+	(void)state;
+	static const struct property cases[] = {
+	        {{"each 1 us, 1 us", poisson, {1}, 4 * KB}, {"", poisson, {1}, 4 * KB}, 8000, true},
+	        {{"each 2 us, 20 us", poisson, {2}, 4 * KB},
+	         {"", poisson, {20}, 4 * KB},
+	         20000,
+	         true},
+	        {{"each 50 us, 50 us", poisson, {50}, 4 * KB},
+	         {"", poisson, {50}, 4 * KB},
+	         30000,
+	         true},
+	};
+	CHECK(cases, 0.03);
+}
+
+/* A nap instead of a close watch: the window is as long as it was. */
+static void napping(void **state)
+{
+	(void)state;
+	static const struct property cases[] = {
+	        {{"a page each us", poisson, {1}, 4 * KB}, {0}, 8000, false},
+	        {{"a page each 40 us", poisson, {40}, 4 * KB}, {0}, 40000, false},
+	        {{"a page each ms", poisson, {1000}, 4 * KB}, {0}, 100000, false},
+	        {{"a page each 40 us sharp", regular, {40}, 4 * KB}, {0}, 40000, false},
+	        {{"256 KiB at once", buffers, {0.5, 64, 1000}, 4 * KB}, {0}, 60000, false},
+	        {{"a huge page each 150 us", poisson, {150}, 2 * MB}, {0}, 60000, false},
+	};
+	CHECK(cases, 0.05);
+}
+
+/* A buffer is filled in less time than a window is long: no rate can be carried on to its end. */
+static void brief_bursts(void **state)
+{
+	(void)state;
+	static const struct property cases[] = {
+	        {{"16 KiB at once", buffers, {0.5, 4, 1000}, 4 * KB}, {0}, 60000, true},
+	        {{"64 KiB at once", buffers, {0.5, 16, 1000}, 4 * KB}, {0}, 60000, true},
+	        {{"256 KiB at once", buffers, {0.5, 64, 1000}, 4 * KB}, {0}, 60000, true},
+	        {{"1 MiB at once", buffers, {0.5, 256, 1000}, 4 * KB}, {0}, 60000, true},
+	        {{"0.1 ms or so", bursts, {0.5, 100, 400}, 4 * KB}, {0}, 60000, true},
+	};
+	CHECK(cases, 0.07);
+}
+
+/* As of a parser that needs a page now and then: after one fault the next is some time away. */
+static void regular_faults(void **state)
+{
+	(void)state;
+	static const struct property cases[] = {
+	        {{"a page each 5 us sharp", regular, {5}, 4 * KB}, {0}, 20000, true},
+	        {{"a page each 12 us sharp", regular, {12}, 4 * KB}, {0}, 20000, true},
+	        {{"a page each 30 us sharp", regular, {30}, 4 * KB}, {0}, 30000, true},
+	        {{"a page each 40 us sharp", regular, {40}, 4 * KB}, {0}, 30000, true},
+	        {{"a page each 40 us or so", irregular, {40}, 4 * KB}, {0}, 30000, true},
+	        {{"a page each 100 us sharp", regular, {100}, 4 * KB}, {0}, 40000, true},
+	};
+	CHECK(cases, 0.07);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(grew),
+	        cmocka_unit_test(window_is_measured_where_it_can_be),
+	        cmocka_unit_test(growth_seen_at_the_end_is_all),
+	        cmocka_unit_test(odd_readings),
+	        cmocka_unit_test(no_time_at_all),
+	        cmocka_unit_test(single_faults),
+	        cmocka_unit_test(long_bursts),
+	        cmocka_unit_test(huge_pages),
+	        cmocka_unit_test(two_threads),
+	        cmocka_unit_test(napping),
+	        cmocka_unit_test(brief_bursts),
+	        cmocka_unit_test(regular_faults),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
