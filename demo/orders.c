@@ -9,7 +9,6 @@
  *	parse, render   buffers of one request, given back: no growth to speak of
  *	journal_append  a record of each order, kept: growth that is meant to be
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -114,6 +114,9 @@ void text_write_report(FILE *f, const struct output_target *t, const struct text
 	        text_delta((int64_t)(rss - r->last_rss), b[4]),
 	        text_delta((int64_t)(rss - first), b[5]));
 	write_table(f, t, PROFILE_SINCE_START, "Call sites since the start", r);
-	write_table(f, t, PROFILE_SINCE_MARK, "Call sites since the last report", r);
+	if (r->number > 1)
+		write_table(f, t, PROFILE_SINCE_MARK, "Call sites since the last report", r);
+	else
+		fputs("\nCall sites since the last report: this is the first\n", f);
 	fputc('\n', f);
 }

@@ -120,29 +120,38 @@ static int larger_first(const void *va, const void *vb)
 	return a->frame < b->frame ? -1 : a->frame > b->frame;
 }
 
+static uint64_t key_of(const struct stack_table *t, uint32_t frame, bool is_leaf)
+{
+	if (!is_leaf)
+		return frame;
+	const struct frame *f = stack_table_get_frame(t, frame);
+	const uint64_t parts[] = {(uintptr_t)f->function, (uintptr_t)f->module, (uintptr_t)f->file};
+	return hash_bytes(parts, sizeof parts, 4) | UINT64_C(1) << 63;
+}
+
 struct callsite *callsites(const struct stack_table *t, const struct attribution *a, size_t *len)
 {
-	struct hash *index = hash_new(); /* frame -> place in list */
+	struct hash *index = hash_new(); /* key -> place in list */
 	struct callsite *list = NULL;
 	size_t cap = 0;
 	*len = 0;
 	for (uint32_t s = 0; s < a->len; s++) {
-		if (a->bytes[s] == 0)
-			continue;
 		size_t n;
 		const uint32_t *frames = stack_table_get_stack(t, s, &n);
-		if (n == 0)
+		if (a->bytes[s] == 0 || n == 0)
 			continue;
-		uint32_t frame = frames[callsite_of(t, frames, n)];
-		const uint64_t *at = hash_get(index, frame);
+		size_t site = callsite_of(t, frames, n);
+		uint64_t key = key_of(t, frames[site], site == 0);
+		const uint64_t *at = hash_get(index, key);
 		if (!at) {
 			MEM_GROW(list, *len, cap);
-			list[*len] = (struct callsite){.frame = frame};
-			at = hash_put(index, frame, (*len)++);
+			list[*len] = (struct callsite){0};
+			at = hash_put(index, key, (*len)++);
 		}
 		struct callsite *c = &list[*at];
 		c->bytes += a->bytes[s];
 		if (a->bytes[s] > c->heaviest_bytes) {
+			c->frame = frames[site];
 			c->heaviest_bytes = a->bytes[s];
 			c->heaviest = s;
 		}

@@ -18,14 +18,16 @@ bool callsite_is_plumbing(const struct frame *f);
 size_t callsite_of(const struct stack_table *t, const uint32_t *frames, size_t n);
 
 struct callsite {
-	uint32_t frame;
+	uint32_t frame; /* of its heaviest stack: where lines were put together, the one that counts
+	                   most */
 	uint64_t bytes;
 	uint32_t heaviest; /* its stack with the most bytes */
 	uint64_t heaviest_bytes;
 };
 
-/* The call sites by growth, largest first; malloc'ed. Sites of equal growth stand in a fixed order.
- */
+/* The call sites by growth, largest first; malloc'ed. A function that calls plumbing has a call
+ * site for each line that does so; one that touches memory itself is one call site, since a loop's
+ * lines all touch it. */
 struct callsite *callsites(const struct stack_table *t, const struct attribution *a, size_t *len);
 
 #endif
