@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -119,7 +120,7 @@ static bool whole(const char *text, const char *option, unsigned long least, uns
 	char *end;
 	errno = 0;
 	unsigned long v = strtoul(text, &end, 10);
-	if (end == text || *end || errno || strchr(text, '-') || v < least || v > most)
+	if (!isdigit((unsigned char)*text) || *end || errno || v < least || v > most)
 		return err_set(e, "%s %s: give a whole number from %lu to %lu", option, text, least,
 		               most);
 	*out = v;
@@ -143,8 +144,10 @@ static bool next_item(const char **list, char *out, size_t size)
 
 static bool parse_pids(struct options *o, const char *list, struct err *e)
 {
+	size_t n = strlen(list);
 	char item[32];
-	size_t before = o->pids_len, cap = o->pids_len;
+	if (n == 0 || list[n - 1] == ',')
+		return err_set(e, "-p %s: a PID is missing", list);
 	while (next_item(&list, item, sizeof item)) {
 		unsigned long pid;
 		if (!whole(item, "-p", 1, INT_MAX, &pid, e))
@@ -152,10 +155,10 @@ static bool parse_pids(struct options *o, const char *list, struct err *e)
 		for (size_t i = 0; i < o->pids_len; i++)
 			if (o->pids[i] == (pid_t)pid)
 				return err_set(e, "-p: pid %lu is given twice", pid);
-		o->pids = mem_resize(o->pids, ++cap, sizeof *o->pids);
+		o->pids = mem_resize(o->pids, o->pids_len + 1, sizeof *o->pids);
 		o->pids[o->pids_len++] = (pid_t)pid;
 	}
-	return o->pids_len > before || err_set(e, "-p: no PID is given");
+	return true;
 }
 
 static bool parse_kinds(struct options *o, const char *list, struct err *e)

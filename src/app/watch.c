@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define REFRESH_NS      NS_PER_S         /* between readings of the mappings while samples come */
-#define REFRESH_SOON_NS (20 * NS_PER_MS) /* the same, when an address isn't known */
+#define REFRESH_SOON_NS (20 * NS_PER_MS) /* the same, when a walk met code that isn't known */
+#define REFRESH_COST    50               /* times its own length, at least, until the next */
 
 struct watch {
 	struct process *process;
@@ -21,7 +22,7 @@ struct watch {
 	uint64_t start_ns, end_ns;
 
 	struct modules *modules;
-	uint64_t refreshed_ns;
+	uint64_t refreshed_ns, refresh_cost_ns;
 	struct unwinder *unwinder;
 	struct symbolizer *symbolizer;
 	struct engine *engine;
@@ -83,30 +84,38 @@ void watch_free(struct watch *w)
 
 static void refresh(struct watch *w)
 {
+	uint64_t begin = clock_ns();
+	bool changed = modules_refresh(w->modules);
 	w->refreshed_ns = clock_ns();
-	if (!modules_refresh(w->modules))
+	w->refresh_cost_ns = w->refreshed_ns - begin;
+	if (!changed)
 		return;
 	w->options->unwinder->modules_changed(w->unwinder);
 	symbolizer_modules_changed(w->symbolizer);
 	process_rename(w->process); /* it may be an exec */
 }
 
-/* New code may be anywhere on the stack; a walk that met none of it can't have missed any. */
+static bool refresh_is_due(const struct watch *w, uint64_t distance_ns)
+{
+	uint64_t since = clock_ns() - w->refreshed_ns;
+	return since > distance_ns && since > REFRESH_COST * w->refresh_cost_ns;
+}
+
+/* Code of a library loaded since ends a walk, unless it is the leaf. */
 static bool met_unknown_code(const struct watch *w)
 {
-	for (size_t i = 0; i < w->chain->len; i++)
-		if (!modules_mapped(w->modules, w->chain->frames[i].pc))
-			return true;
-	return false;
+	const struct chain *c = w->chain;
+	return c->end == CHAIN_STUCK || c->end == CHAIN_NO_MEMORY ||
+	       (c->len > 0 && !modules_mapped(w->modules, c->frames[0].pc));
 }
 
 static void walk(struct watch *w, const struct sample *s)
 {
 	const struct unwinder_ops *ops = w->options->unwinder;
-	if (clock_ns() - w->refreshed_ns > REFRESH_NS)
+	if (refresh_is_due(w, REFRESH_NS))
 		refresh(w);
 	ops->walk(w->unwinder, s, w->chain);
-	if (met_unknown_code(w) && clock_ns() - w->refreshed_ns > REFRESH_SOON_NS) {
+	if (met_unknown_code(w) && refresh_is_due(w, REFRESH_SOON_NS)) {
 		refresh(w);
 		ops->walk(w->unwinder, s, w->chain);
 	}

@@ -56,6 +56,15 @@ static void closefd(int fd)
 		close(fd);
 }
 
+static bool open_counters(struct engine_impl *st)
+{
+	closefd(st->statm);
+	closefd(st->status);
+	st->statm = process_openat(st->process, "statm", O_RDONLY);
+	st->status = process_openat(st->process, "status", O_RDONLY);
+	return st->statm >= 0 && st->status >= 0;
+}
+
 static void stops_close(struct engine_impl *st)
 {
 	stopper_free(st->stopper);
@@ -72,9 +81,8 @@ static struct engine_impl *stops_open(const struct process *p, const struct engi
 	struct engine_impl *st = mem_alloc(sizeof *st);
 	st->out = out;
 	st->process = p;
-	st->statm = process_openat(p, "statm", O_RDONLY);
-	st->status = process_openat(p, "status", O_RDONLY);
-	if (st->statm < 0 || st->status < 0) {
+	st->statm = st->status = -1;
+	if (!open_counters(st)) {
 		err_sys(e, errno, "can't read the memory counters of %s (pid %d)", process_name(p),
 		        (int)process_pid(p));
 		stops_close(st);
@@ -107,7 +115,8 @@ static void split_shared(struct engine_impl *st, uint64_t shared)
 	st->file = shared - shmem;
 }
 
-/* False once the process has no memory: it has ended, and its RSS is unknown rather than 0. */
+/* False where the thread whose file it is has no memory any more: its RSS is then unknown, not 0.
+ */
 static bool read_rss(struct engine_impl *st, struct rss_reading *r)
 {
 	char text[256];
@@ -123,6 +132,13 @@ static bool read_rss(struct engine_impl *st, struct rss_reading *r)
 	r->bytes[MEM_FILE] = file;
 	r->bytes[MEM_SHMEM] = shared - file;
 	return true;
+}
+
+/* The process has ended, or its main thread has, and others go on. */
+static void follow(struct engine_impl *st)
+{
+	if (process_follow(st->process))
+		open_counters(st);
 }
 
 static void tell_rss(struct engine_impl *st, const struct rss_reading *r)
@@ -371,8 +387,10 @@ static void look(struct engine_impl *st)
 	if (grew)
 		found = catch (st, &l, &who, &copy);
 	priority_lower(raised);
-	if (!alive)
+	if (!alive) {
+		follow(st);
 		return;
+	}
 	ENGINE_COUNT(st->out, looks);
 	tell_rss(st, &l.rss.begin);
 	tell_rss(st, &l.rss.seen);

@@ -2,6 +2,7 @@
 /* Separate debug info: by build-id, then by .gnu_debuglink; on this system and in the target's
  * root. libdwfl's own search would ask a debuginfod server wherever DEBUGINFOD_URLS is set, and
  * stall. */
+#include "base/file.h"
 #include "base/mem.h"
 #include "module/buildid.h"
 #include "module/module.h"
@@ -20,6 +21,8 @@
 #define DEBUG_DIR "/usr/lib/debug"
 /* A file of the target's own root could be truncated while libdw has it mapped: work on a copy. */
 #define MAX_COPY (INT64_C(512) << 20)
+/* The target names the folder: it could be one of ours that holds endless files, such as /proc. */
+#define MAX_SIZE (INT64_C(16) << 30)
 
 struct search {
 	struct module *mod;
@@ -29,17 +32,24 @@ struct search {
 	char *found;
 };
 
+static void crc32_table(uint32_t table[256])
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		table[i] = i;
+		for (int bit = 0; bit < 8; bit++)
+			table[i] = table[i] >> 1 ^ (UINT32_C(0xedb88320) & -(table[i] & 1));
+	}
+}
+
 static uint32_t crc32_of(int fd)
 {
 	unsigned char buf[65536];
-	uint32_t crc = ~UINT32_C(0);
+	uint32_t table[256], crc = ~UINT32_C(0);
 	off_t at = 0;
+	crc32_table(table);
 	for (ssize_t n; (n = pread(fd, buf, sizeof buf, at)) > 0; at += n)
-		for (ssize_t i = 0; i < n; i++) {
-			crc ^= buf[i];
-			for (int bit = 0; bit < 8; bit++)
-				crc = crc >> 1 ^ (UINT32_C(0xedb88320) & -(crc & 1));
-		}
+		for (ssize_t i = 0; i < n; i++)
+			crc = crc >> 8 ^ table[(crc ^ buf[i]) & 0xff];
 	return ~crc;
 }
 
@@ -71,12 +81,13 @@ static int copy_of(int fd, off_t size)
 
 static int try_in(struct search *s, const char *path, bool target_root)
 {
-	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	char *under = target_root ? mem_printf("root%s", path) : NULL;
-	int fd = under ? process_openat(s->mod->process, under, flags) : open(path, flags);
 	struct stat st;
+	int fd = file_open_plain(under ? process_openat(s->mod->process, under, O_PATH)
+	                               : open(path, O_PATH | O_CLOEXEC),
+	                         &st);
 	free(under);
-	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || !is_right(s, fd))) {
+	if (fd >= 0 && (st.st_size > (target_root ? MAX_COPY : MAX_SIZE) || !is_right(s, fd))) {
 		close(fd);
 		fd = -1;
 	}

@@ -50,6 +50,11 @@ bool module_is_main(const struct module *mod)
 	return mod->is_main;
 }
 
+bool module_is_generated(const struct module *mod)
+{
+	return mod->is_generated;
+}
+
 const char *module_why(const struct module *mod)
 {
 	return mod->why;

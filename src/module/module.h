@@ -41,6 +41,8 @@ struct module {
 	struct extent *extents; /* by address */
 	size_t extents_len;
 	bool is_main, is_vdso, deleted;
+	bool is_generated; /* a JIT compiler's: no ELF object, whatever its name */
+	bool kept;         /* while maps are compared */
 
 	Dwfl_Module *dwfl; /* owned by the Dwfl */
 	enum module_state state;

@@ -5,6 +5,7 @@
 #include "module/group.h"
 #include "module/module.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct modules {
 	struct groups groups;
 	struct module **list; /* one for each group, in the same order */
 	size_t len;
+	size_t known; /* of them those that are not generated */
 };
 
 static const char debuginfo_path[] = "/usr/lib/debug";
@@ -140,6 +142,15 @@ static void set_extents(struct module *mod, const struct maps *maps, const struc
 	}
 }
 
+/* A program that lives in memory only has such a name, too. */
+static bool is_generated(const struct process *p, const struct mapping *m)
+{
+	char magic[SELFMAG];
+	bool made_up = strncmp(m->name, "/memfd:", 7) == 0 || strncmp(m->name, "/dev/", 5) == 0;
+	return made_up && (m->offset != 0 || process_read(p, m->start, magic, SELFMAG) != SELFMAG ||
+	                   memcmp(magic, ELFMAG, SELFMAG) != 0);
+}
+
 static struct module *make_module(struct modules *m, const struct maps *maps, const struct group *g,
                                   const struct executable *x)
 {
@@ -155,19 +166,21 @@ static struct module *make_module(struct modules *m, const struct maps *maps, co
 	mod->deleted = first->deleted;
 	mod->is_vdso = first->inode == 0;
 	mod->is_main = is_executable(x, first);
+	mod->is_generated = is_generated(m->process, first);
 	mod->fd = -1;
 	return mod;
 }
 
-/* libdwfl keeps a module that is reported again with the same name and range: the name must tell
- * different files at one place apart. */
+/* libdwfl keeps a module that is reported again with the same name and range, and its Elf points
+ * into our image: the name must tell any two of our modules apart. */
 static void report(struct modules *m, struct module *const *list, size_t len)
 {
 	dwfl_report_begin(m->dwfl);
 	for (size_t i = 0; i < len; i++) {
 		struct module *mod = list[i];
-		char *name = mem_printf("%s#%llx:%llu", mod->path, (unsigned long long)mod->dev,
-		                        (unsigned long long)mod->inode);
+		if (mod->is_generated)
+			continue;
+		char *name = mem_printf("%s#%llu", mod->path, (unsigned long long)mod->id);
 		void **userdata = NULL;
 		mod->dwfl = dwfl_report_module(m->dwfl, name, mod->start, mod->end);
 		if (mod->dwfl)
@@ -179,20 +192,15 @@ static void report(struct modules *m, struct module *const *list, size_t len)
 	dwfl_report_end(m->dwfl, NULL, NULL);
 }
 
-static bool is_in(const struct module *mod, struct module *const *list, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (list[i] == mod)
-			return true;
-	return false;
-}
-
 /* Takes over maps, groups and list. */
 static void adopt(struct modules *m, struct maps *maps, struct groups *groups, struct module **list)
 {
-	for (size_t i = 0; i < m->len; i++)
-		if (!is_in(m->list[i], list, groups->len))
+	for (size_t i = 0; i < m->len; i++) {
+		if (!m->list[i]->kept)
 			module_free(m->list[i]);
+		else
+			m->list[i]->kept = false;
+	}
 	free(m->list);
 	groups_clear(&m->groups);
 	maps_free(m->maps);
@@ -208,24 +216,27 @@ static bool take_maps(struct modules *m, struct maps *maps)
 	groups_make(maps, &groups);
 	struct module **list = mem_alloc(groups.len * sizeof(struct module *));
 	struct executable x = {0};
-	size_t same = 0;
+	size_t same = 0, known = 0;
 	for (size_t i = 0; i < groups.len; i++) {
 		list[i] = find_same(m, maps, &groups.list[i]);
 		if (list[i]) {
-			same++;
+			list[i]->kept = true;
+			same += !list[i]->is_generated;
 		} else {
 			if (!x.inode)
 				x = find_executable(m->process);
 			list[i] = make_module(m, maps, &groups.list[i], &x);
 		}
 		set_extents(list[i], maps, &groups, (uint32_t)i);
+		known += !list[i]->is_generated;
 	}
-	bool changed = same != groups.len || same != m->len;
+	bool changed = same != known || same != m->known;
 	if (changed) {
 		report(m, list, groups.len);
 		m->generation++;
 	}
 	adopt(m, maps, &groups, list);
+	m->known = known;
 	return changed;
 }
 
@@ -306,7 +317,7 @@ bool modules_mapped(const struct modules *m, uint64_t addr)
 
 struct modules_stats modules_stats(const struct modules *m)
 {
-	struct modules_stats s = {.known = m->len};
+	struct modules_stats s = {.known = m->known};
 	for (size_t i = 0; i < m->len; i++) {
 		s.opened += m->list[i]->state == MODULE_FILE;
 		s.from_memory += m->list[i]->state == MODULE_MEMORY;

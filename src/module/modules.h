@@ -25,8 +25,8 @@ void modules_free(struct modules *m); /* NULL-safe */
 
 /* Reads the target's maps again. Modules whose range and file are unchanged stay as they are (and
  * so do the struct module pointers). Returns true if a module came, went or moved: caches by
- * address are then void. (Anonymous mappings come and go without that.) When the process is gone,
- * what was known stays. */
+ * address are then void. (Anonymous mappings and those of JIT compilers come and go without that.)
+ * When the process is gone, what was known stays. */
 bool modules_refresh(struct modules *m);
 
 /* Rises by one whenever a refresh changed anything. */
@@ -34,8 +34,7 @@ uint64_t modules_generation(const struct modules *m);
 
 Dwfl *modules_dwfl(const struct modules *m);
 
-/* The module whose mapping holds addr; NULL for anonymous memory, JIT code and unknown addresses.
- */
+/* The module whose mapping holds addr; NULL for anonymous memory and unknown addresses. */
 struct module *modules_find(const struct modules *m, uint64_t addr);
 
 /* Programs map parts of their own text a second time (V8 does, near its JIT code): the address of
@@ -53,6 +52,10 @@ const char *module_name(const struct module *mod); /* the file's name without fo
 const char *module_path(const struct module *mod); /* as the target sees it */
 uint64_t module_offset(const struct module *mod, uint64_t addr); /* addr's offset in the file */
 bool module_is_main(const struct module *mod);                   /* the executable itself */
+
+/* A file that a JIT compiler made to map its code twice, such as .NET's memfd. It is none of the
+ * Dwfl's modules. */
+bool module_is_generated(const struct module *mod);
 
 /* libdwfl's handle, its ELF file opened and checked against the build-id in the target's memory.
  * NULL where no right file could be had (module_why says why): then only offsets are known. */

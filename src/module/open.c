@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Getting the right ELF file for a module, and proving that it is. */
+#include "base/file.h"
 #include "base/mem.h"
 #include "module/buildid.h"
 #include "module/memory_elf.h"
@@ -111,12 +112,10 @@ static bool is_right(struct opening *o, bool is_mapped)
 
 static bool open_elf(struct opening *o, const char *path)
 {
-	o->fd = process_openat(o->mod->process, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
-	if (o->fd < 0 || fstat(o->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		discard(o);
+	o->fd = file_open_plain(process_openat(o->mod->process, path, O_PATH), &st);
+	if (o->fd < 0)
 		return false;
-	}
 	elf_version(EV_CURRENT);
 	o->elf = elf_begin(o->fd, st.st_size > MAX_READ ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
 	return true;

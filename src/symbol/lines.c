@@ -12,6 +12,7 @@
 
 #define MAX_DEPTH  64      /* of namespaces and classes */
 #define MAX_RANGES 1000000 /* of one unit: hostile beyond */
+#define MAX_ALL    8000000 /* of all units: many may claim the same ranges */
 
 /* One compilation unit. Its functions are collected when a first address falls into it. */
 struct unit {
@@ -72,7 +73,8 @@ static void load(struct lines *l)
 	if (!dwfl_module_getdwarf(l->dm, &l->bias))
 		return;
 	Dwarf_Addr bias;
-	for (Dwarf_Die *cu = NULL; (cu = dwfl_module_nextcu(l->dm, cu, &bias));) {
+	for (Dwarf_Die *cu = NULL;
+	     l->ranges.len < MAX_ALL && (cu = dwfl_module_nextcu(l->dm, cu, &bias));) {
 		if (!add_ranges(&l->ranges, cu, l->len))
 			continue;
 		MEM_GROW(l->units, l->len, l->cap);
@@ -195,6 +197,7 @@ static void fill_call(struct unit *u, Dwarf_Die *inlined, struct line_frame *f)
 	if (number_of(inlined, DW_AT_call_file, &file) &&
 	    dwarf_getsrcfiles(&u->die, &files, &n) == 0 && file < n)
 		f->file = dwarf_filesrc(files, file, NULL, NULL);
+	f->folder = string_of(&u->die, DW_AT_comp_dir);
 }
 
 static void fill_line(struct unit *u, Dwarf_Addr addr, struct line_frame *f)
@@ -203,6 +206,7 @@ static void fill_line(struct unit *u, Dwarf_Addr addr, struct line_frame *f)
 	if (!line)
 		return;
 	f->file = dwarf_linesrc(line, NULL, NULL);
+	f->folder = string_of(&u->die, DW_AT_comp_dir);
 	if (dwarf_lineno(line, &f->line) != 0 || f->line < 0)
 		f->line = 0;
 }

@@ -13,6 +13,7 @@ struct line_frame {
 	const char *linkage; /* mangled name, or NULL */
 	const char *name;    /* as in the source, or NULL */
 	const char *file;    /* or NULL */
+	const char *folder;  /* that a relative file is relative to, or NULL */
 	int line;            /* 0: unknown */
 };
 

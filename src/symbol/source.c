@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "symbol/source.h"
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -38,15 +39,24 @@ void sources_free(struct sources *s)
 	free(s);
 }
 
+/* Debug information may name any file. memtop as root must not print what only root may read, and
+ * what a file in these folders does when read is anybody's guess. */
+static bool may_show(const char *path, const struct stat *st)
+{
+	if (strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0 ||
+	    strncmp(path, "/dev/", 5) == 0 || strstr(path, "/../proc/") || strstr(path, "/../sys/"))
+		return false;
+	return st->st_mode & S_IROTH || (geteuid() != 0 && st->st_uid == geteuid());
+}
+
 static char *load(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	int fd = file_open_plain(open(path, O_PATH | O_CLOEXEC), &st);
 	if (fd < 0)
 		return NULL;
-	struct stat st;
 	char *text = NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-	    st.st_size <= MAX_SIZE) {
+	if (may_show(path, &st) && st.st_size > 0 && st.st_size <= MAX_SIZE) {
 		text = mem_alloc((size_t)st.st_size + 1);
 		ssize_t n = read(fd, text, (size_t)st.st_size);
 		text[n > 0 ? n : 0] = '\0';

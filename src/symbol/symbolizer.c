@@ -166,13 +166,6 @@ static const char *place_name(const struct mapping *at)
 	return at->inode ? "[file]" : "[anon]";
 }
 
-/* Files that exist only to be mapped twice by a JIT compiler. */
-static bool is_generated(const struct module *mod)
-{
-	const char *path = module_path(mod);
-	return strncmp(path, "/memfd:", 7) == 0 || strncmp(path, "/dev/", 5) == 0;
-}
-
 /* --- entries --- */
 
 static struct entry *new_entry(struct symbolizer *s, size_t len)
@@ -196,6 +189,16 @@ static struct entry *place_entry(struct symbolizer *s, const char *place)
 	return e;
 }
 
+static const char *file_name(struct symbolizer *s, const struct line_frame *line)
+{
+	if (!line->file || line->file[0] == '/' || !line->folder)
+		return intern_str(s->strings, line->file);
+	char *path = mem_printf("%s/%s", line->folder, line->file);
+	const char *name = intern_str(s->strings, path);
+	free(path);
+	return name;
+}
+
 /* The concrete function: the symbol table's name counts, as it has one also without debug info. */
 static void fill_concrete(struct symbolizer *s, struct frame *f, const char *symbol,
                           const struct line_frame *line)
@@ -208,7 +211,7 @@ static void fill_concrete(struct symbolizer *s, struct frame *f, const char *sym
 		f->named = true;
 	}
 	if (line) {
-		f->file = intern_str(s->strings, line->file);
+		f->file = file_name(s, line);
 		f->line = line->line;
 	}
 }
@@ -218,7 +221,7 @@ static void fill_inlined(struct symbolizer *s, struct frame *f, const struct lin
 	const char *name = line_frame_name(s, line);
 	f->function = name ? name : intern_str(s->strings, "[inlined]");
 	f->named = name != NULL;
-	f->file = intern_str(s->strings, line->file);
+	f->file = file_name(s, line);
 	f->line = line->line;
 	f->inlined = true;
 }
@@ -243,12 +246,12 @@ static struct entry *known_entry(struct symbolizer *s, struct module *mod, Dwfl_
 
 static struct entry *module_entry(struct symbolizer *s, struct module *mod, uint64_t addr)
 {
+	if (module_is_generated(mod))
+		return place_entry(s, "[jit]");
 	uint64_t same = modules_canonical(s->modules, addr);
 	struct module *whole = same == addr ? mod : modules_find(s->modules, same);
 	Dwfl_Module *dm = module_dwfl(whole);
 	struct entry *e;
-	if (!dm && is_generated(mod))
-		return place_entry(s, "[jit]");
 	if (dm) {
 		e = known_entry(s, whole, dm, same);
 	} else {

@@ -4,11 +4,14 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "proc/read.h"
+#include "proc/stat.h"
 #include "target/refusal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,7 @@ struct process {
 	int pidfd;
 	int dir; /* /proc/PID: bound to this process, whoever gets the number later (proc(5)) */
 	char name[80];
+	atomic_int *thread; /* whose memory files serve: the leader while it lives */
 };
 
 static void read_name(struct process *p)
@@ -60,10 +64,13 @@ struct process *process_open(pid_t pid, struct err *e)
 {
 	struct process *p = mem_alloc(sizeof *p);
 	*p = (struct process){.pid = pid, .pidfd = -1, .dir = -1, .name = "?"};
+	p->thread = mem_alloc(sizeof *p->thread);
+	atomic_init(p->thread, pid);
 	if (!open_handles(p, e) || !refusal_check(pid, p->dir, e)) {
 		process_free(p);
 		return NULL;
 	}
+	process_follow(p);
 	read_name(p);
 	return p;
 }
@@ -76,6 +83,7 @@ void process_free(struct process *p)
 		close(p->pidfd);
 	if (p->dir >= 0)
 		close(p->dir);
+	free(p->thread);
 	free(p);
 }
 
@@ -105,9 +113,58 @@ bool process_alive(const struct process *p)
 	return poll(&f, 1, 0) == 0;
 }
 
+static char thread_state(const struct process *p, int tid)
+{
+	char path[32], text[1024];
+	struct proc_stat s;
+	snprintf(path, sizeof path, "task/%d/stat", tid);
+	int fd = openat(p->dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	bool ok = proc_read(fd, text, sizeof text) > 0 && proc_stat_parse(text, &s);
+	close(fd);
+	return ok ? s.state : 0;
+}
+
+static bool lives(const struct process *p, int tid)
+{
+	char state = tid > 0 ? thread_state(p, tid) : 0;
+	return state && state != 'Z' && state != 'X';
+}
+
+bool process_follow(const struct process *p)
+{
+	if (lives(p, atomic_load(p->thread)))
+		return true;
+	int fd = openat(p->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	const struct dirent *d;
+	int tid = 0;
+	while (tid == 0 && (d = readdir(dir)))
+		tid = lives(p, atoi(d->d_name)) ? atoi(d->d_name) : 0;
+	closedir(dir);
+	if (tid > 0)
+		atomic_store(p->thread, tid);
+	return tid > 0;
+}
+
 int process_openat(const struct process *p, const char *path, int flags)
 {
-	return openat(p->dir, path, flags | O_CLOEXEC);
+	char other[4200];
+	int tid = atomic_load(p->thread);
+	if (tid == p->pid || strncmp(path, "task", 4) == 0)
+		return openat(p->dir, path, flags | O_CLOEXEC);
+	int n = snprintf(other, sizeof other, "task/%d/%s", tid, path);
+	if (n < 0 || (size_t)n >= sizeof other) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return openat(p->dir, other, flags | O_CLOEXEC);
 }
 
 char *process_slurp(const struct process *p, const char *path, size_t *len)
@@ -125,7 +182,7 @@ char *process_slurp(const struct process *p, const char *path, size_t *len)
 size_t process_read(const struct process *p, uint64_t addr, void *buf, size_t len)
 {
 	struct iovec here = {buf, len}, there = {(void *)(uintptr_t)addr, len};
-	ssize_t n = process_vm_readv(p->pid, &here, 1, &there, 1, 0);
+	ssize_t n = process_vm_readv(atomic_load(p->thread), &here, 1, &there, 1, 0);
 	if (n <= 0 || !process_alive(p)) /* the number may be another's by now */
 		return 0;
 	return (size_t)n;

@@ -27,6 +27,11 @@ bool process_alive(const struct process *p);
  */
 int process_openat(const struct process *p, const char *path, int flags);
 
+/* The main thread may end before the others (pthread_exit in main); /proc/PID/statm, maps, exe, …
+ * are then empty or gone, and those of a living thread serve instead. Looks for one; false if none
+ * lives. Any thread may call it. */
+bool process_follow(const struct process *p);
+
 /* A text file below /proc/PID, whole, terminated by NUL; malloc'ed, or NULL with errno. */
 char *process_slurp(const struct process *p, const char *path, size_t *len);
 

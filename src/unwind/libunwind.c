@@ -2,6 +2,7 @@
 /* libunwind over a stack copy. Its helper for ptrace finds unwind tables by opening files by their
  * path, unverified; ours come from the module layer. */
 #include "base/mem.h"
+#include "unwind/table.h"
 #include "unwind/walk.h"
 
 #include <dwarf.h>
@@ -9,6 +10,11 @@
 #include <stdlib.h>
 
 #define REG_FP 6
+
+/* Where libunwind finds the search table that we make up; an address no program has. Its one entry
+ * (struct: int32_t code, fde; both relative) says that all code belongs to the FDE at the base. */
+#define MADE_UP_TABLE (UINT64_C(1) << 63)
+#define MADE_UP_ENTRY UINT64_C(0x0000000080000000)
 
 /* Exported for debuggers by the library, but in no header. */
 #define search_unwind_table UNW_OBJ(dwarf_search_unwind_table)
@@ -19,6 +25,7 @@ struct unwinder {
 	struct modules *modules;
 	struct memory *memory;
 	unw_addr_space_t space;
+	struct tables *tables;
 
 	/* Of the present walk. */
 	struct walk walk;
@@ -42,7 +49,7 @@ static bool read_bytes(struct unwinder *u, struct module *mod, uint64_t addr, vo
 
 /* Only the one form of .eh_frame_hdr that linkers write for x86-64: a sorted table of 32-bit
  * offsets from the header. */
-static bool find_table(struct unwinder *u, struct module *mod, unw_dyn_info_t *table)
+static bool find_linkers_table(struct unwinder *u, struct module *mod, unw_dyn_info_t *table)
 {
 	struct {
 		uint8_t version, frame_encoding, count_encoding, table_encoding;
@@ -66,6 +73,18 @@ static bool find_table(struct unwinder *u, struct module *mod, unw_dyn_info_t *t
 	return table->u.rti.table_len > 0;
 }
 
+static bool make_table(struct unwinder *u, struct module *mod, uint64_t ip, unw_dyn_info_t *table)
+{
+	uint64_t fde;
+	if (!tables_find(u->tables, mod, ip, &fde))
+		return false;
+	*table = (unw_dyn_info_t){.end_ip = UINT64_MAX, .format = UNW_INFO_FORMAT_REMOTE_TABLE};
+	table->u.rti.segbase = fde;
+	table->u.rti.table_data = MADE_UP_TABLE;
+	table->u.rti.table_len = 1;
+	return true;
+}
+
 /* --- accessors --- */
 
 /* Any error but UNW_ENOINFO: at that one libunwind would go on by guesses of its own. */
@@ -73,12 +92,16 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
                           void *arg)
 {
 	struct unwinder *u = arg;
-	struct module *mod = modules_find(u->modules, ip);
+	uint64_t same = modules_canonical(u->modules, ip);
+	struct module *mod = modules_find(u->modules, same);
 	unw_dyn_info_t table;
-	if (mod && find_table(u, mod, &table)) {
-		int r = search_unwind_table(space, ip, &table, info, need, arg);
-		if (r != -UNW_ENOINFO)
+	if (mod && (find_linkers_table(u, mod, &table) || make_table(u, mod, same, &table))) {
+		int r = search_unwind_table(space, same, &table, info, need, arg);
+		if (r != -UNW_ENOINFO) {
+			info->start_ip += ip - same;
+			info->end_ip += ip - same;
 			return r;
+		}
 	}
 	u->no_table = true;
 	return -UNW_EINVALIDIP;
@@ -104,6 +127,10 @@ static int access_mem(unw_addr_space_t space, unw_word_t addr, unw_word_t *value
 {
 	(void)space;
 	struct unwinder *u = arg;
+	if (addr == MADE_UP_TABLE && !write) {
+		*value = MADE_UP_ENTRY;
+		return 0;
+	}
 	return !write && memory_word(u->memory, addr, value) ? 0 : -UNW_EINVAL;
 }
 
@@ -157,6 +184,7 @@ static void libunwind_close(struct unwinder *u)
 		return;
 	if (u->space)
 		unw_destroy_addr_space(u->space);
+	tables_free(u->tables);
 	memory_free(u->memory);
 	free(u);
 }
@@ -176,6 +204,7 @@ static struct unwinder *libunwind_open(struct modules *m, const struct process *
 	};
 	u->modules = m;
 	u->memory = memory_new(m, p);
+	u->tables = tables_new();
 	u->space = unw_create_addr_space(&accessors, 0);
 	if (!u->space) {
 		err_set(e, "can't unwind with libunwind: it made no address space");
@@ -191,6 +220,7 @@ static struct unwinder *libunwind_open(struct modules *m, const struct process *
 static void libunwind_modules_changed(struct unwinder *u)
 {
 	unw_flush_cache(u->space, 0, 0);
+	tables_clear(u->tables);
 }
 
 /* --- walk --- */

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 
 /* Not among our own, nor a sanitizer's. */
 #define LIBRARY        "libresolv.so.2"
@@ -185,6 +186,40 @@ static void libraries_come_and_go(void **state)
 	child_end(&c);
 }
 
+/* As .NET does: code of a JIT compiler in a file without a name, mapped in parts. */
+static void map_generated(int says, int hears, void *arg)
+{
+	void **where = arg;
+	child_say(says);
+	child_hear(hears);
+	int fd = memfd_create("generated", MFD_CLOEXEC);
+	if (ftruncate(fd, 65536) != 0)
+		_exit(1);
+	for (off_t at = 0; at < 65536; at += 16384)
+		*where = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, at);
+	child_say(says);
+}
+
+static void generated_code_is_no_module(void **state)
+{
+	(void)state;
+	void **shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	struct child c = child_start(map_generated, shared);
+	child_open(&c);
+	size_t n = count_modules(&c);
+	child_go_on(&c);
+	child_wait_for(&c);
+	assert_false(modules_refresh(c.modules)); /* nothing that caches need to know */
+	assert_int_equal(count_modules(&c), n);
+	struct module *mod = find(&c, (uint64_t)(uintptr_t)*shared);
+	assert_true(module_is_generated(mod));
+	assert_null(module_dwfl(mod));
+	assert_false(module_is_generated(find(&c, here())));
+	child_end(&c);
+	munmap(shared, 4096);
+}
+
 static void become_sleep(int says, int hears, void *arg)
 {
 	(void)arg;
@@ -339,6 +374,80 @@ static void a_deleted_library_is_rebuilt(void **state)
 	remove_copy(&f);
 }
 
+static void load_from_memory(int says, int hears, void *arg)
+{
+	char path[64];
+	int fd = memfd_create("library", 0);
+	(void)hears;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	copy_file(((const struct copied *)arg)->path, path);
+	if (!dlopen(path, RTLD_NOW))
+		_exit(1);
+	child_say(says);
+}
+
+static void a_library_without_a_name(void **state)
+{
+	(void)state;
+	struct copied f = copy_library();
+	struct child c = child_start(load_from_memory, &f);
+	drop_map_files_privilege();
+	child_open(&c);
+	struct module *mod = find_by_name(&c, "memfd:library");
+	assert_false(module_is_generated(mod));
+	check_image(mod);
+	child_end(&c);
+	remove_copy(&f);
+}
+
+/* Maps another part of the library's file over all of it. */
+static void load_and_shift(int says, int hears, void *arg)
+{
+	const struct copied *f = arg;
+	char text[65536];
+	uint64_t start = 0, end = 0;
+	int lib = open(f->path, O_RDONLY | O_CLOEXEC);
+	if (!dlopen(f->path, RTLD_NOW))
+		_exit(1);
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	for (ssize_t n; (n = read(fd, text + len, sizeof text - len)) > 0;)
+		len += (size_t)n;
+	struct maps *maps = maps_parse(text, len);
+	for (size_t i = 0; i < maps->len; i++)
+		if (strcmp(maps->list[i].name, f->path) == 0) {
+			start = start ? start : maps->list[i].start;
+			end = maps->list[i].end;
+		}
+	child_say(says);
+	child_hear(hears);
+	if (mmap((void *)(uintptr_t)start, end - start, PROT_READ | PROT_EXEC,
+	         MAP_PRIVATE | MAP_FIXED, lib, 4096) == MAP_FAILED)
+		_exit(1);
+	child_say(says);
+}
+
+static void another_part_is_another_module(void **state)
+{
+	(void)state;
+	struct copied f = copy_library();
+	struct child c = child_start(load_and_shift, &f);
+	unlink(f.path);
+	drop_map_files_privilege();
+	child_open(&c);
+	struct module *mod = find_by_name(&c, "lib-copy.so");
+	uint64_t id = module_id(mod);
+	check_image(mod);
+	child_go_on(&c);
+	child_wait_for(&c);
+	assert_true(modules_refresh(c.modules));
+	mod = find_by_name(&c, "lib-copy.so");
+	assert_int_not_equal(module_id(mod), id);
+	assert_null(module_dwfl(mod)); /* above all not the old one, whose image is freed */
+	child_end(&c);
+	remove_copy(&f);
+}
+
 static void another_build_is_refused(void **state)
 {
 	(void)state;
@@ -414,8 +523,11 @@ int main(void)
 	        cmocka_unit_test(the_vdso_is_an_image),
 	        cmocka_unit_test(other_memory),
 	        cmocka_unit_test(libraries_come_and_go),
+	        cmocka_unit_test(generated_code_is_no_module),
 	        cmocka_unit_test(exec_changes_everything),
 	        cmocka_unit_test(a_deleted_library_is_rebuilt),
+	        cmocka_unit_test(a_library_without_a_name),
+	        cmocka_unit_test(another_part_is_another_module),
 	        cmocka_unit_test(another_build_is_refused),
 	        cmocka_unit_test(no_fifo_is_waited_for),
 	        cmocka_unit_test(a_deleted_executable_is_still_open),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "../module/child.h"
 
+#include "unwind/table.h"
 #include "unwind/unwind.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -271,6 +273,83 @@ static void of_a_thread(void **state)
 	munmap(shared_tid, 4096);
 }
 
+/* --- files without .eh_frame_hdr --- */
+
+static const char *target_path(void)
+{
+	static char path[4096];
+	const char *folder = getenv("MEMTOP_TARGETS");
+	snprintf(path, sizeof path, "%s/static_stripped", folder ? folder : "tests/targets");
+	return access(path, X_OK) == 0 ? path : NULL;
+}
+
+static void exec_static(int says, int hears, void *path)
+{
+	(void)hears;
+	dup2(says, STDOUT_FILENO); /* where it says "ready" */
+	execl(path, "static_stripped", "1", "1", (char *)NULL);
+	_exit(1);
+}
+
+static void a_static_program(void **state)
+{
+	(void)state;
+	const char *path = target_path();
+	if (!path)
+		skip();
+	struct scene s = scene_open(child_start(exec_static, (void *)(uintptr_t)path));
+	struct sample *sample = child_capture(&s.child, s.child.pid, COPY);
+	struct walked w = walk(&s, sample, FRAMES);
+	uint64_t addr, size;
+	assert_false(module_eh_frame_hdr(modules_find(s.child.modules, sample->regs[SAMPLE_REG_PC]),
+	                                 &addr, &size));
+	expect_agreement(&w);
+	assert_int_equal(w.chain[1]->end, CHAIN_COMPLETE);
+	assert_true(w.chain[1]->len > 4); /* nanosleep, truth_sleep, main, libc's two, _start */
+	walked_free(&w);
+	free(sample);
+	scene_close(&s);
+}
+
+struct hdr_entry {
+	int32_t code, fde;
+};
+
+/* Reads a linker's table, and asks ours for the same. Returns how many entries it has. */
+static size_t compare_tables(struct tables *t, struct module *mod)
+{
+	uint64_t addr, size, fde;
+	uint32_t count;
+	struct hdr_entry e;
+	assert_true(module_eh_frame_hdr(mod, &addr, &size));
+	assert_true(module_read(mod, addr + 8, &count, sizeof count));
+	for (uint32_t i = 0; i < count; i++) {
+		assert_true(module_read(mod, addr + 12 + i * sizeof e, &e, sizeof e));
+		assert_true(tables_find(t, mod, addr + (uint64_t)(int64_t)e.code, &fde));
+		assert_int_equal(fde, addr + (uint64_t)(int64_t)e.fde);
+	}
+	return count;
+}
+
+static void tables_as_the_linker_made_them(void **state)
+{
+	(void)state;
+	struct scene s = scene_open(child_start(child_idle, NULL));
+	struct tables *t = tables_new();
+	struct module *libc =
+	        modules_find(s.child.modules, (uint64_t)(uintptr_t)dlsym(RTLD_DEFAULT, "qsort"));
+	uint64_t fde;
+	assert_true(compare_tables(t, libc) > 1000);
+	assert_true(compare_tables(t, modules_find(s.child.modules, (uint64_t)(uintptr_t)&deep)) >
+	            10);
+	assert_false(tables_find(t, libc, 0, &fde));
+	assert_false(tables_find(t, libc, UINT64_MAX, &fde));
+	tables_clear(t);
+	assert_true(compare_tables(t, libc) > 1000);
+	tables_free(t);
+	scene_close(&s);
+}
+
 static void modules_change(void **state)
 {
 	(void)state;
@@ -389,6 +468,8 @@ int main(void)
 	        cmocka_unit_test(a_short_copy),
 	        cmocka_unit_test(through_a_signal),
 	        cmocka_unit_test(of_a_thread),
+	        cmocka_unit_test(a_static_program),
+	        cmocka_unit_test(tables_as_the_linker_made_them),
 	        cmocka_unit_test(modules_change),
 	        cmocka_unit_test(garbage_ends),
 	        cmocka_unit_test(rings_end),
