@@ -47,7 +47,7 @@ struct engine_impl {
 	uint64_t tightened_ns; /* when the budget last lengthened the interval, or it was relaxed */
 	uint64_t grew_ns;      /* when growth was last seen */
 	struct rss_reading last; /* as told to the receiver */
-	uint64_t file, shared;   /* file pages' bytes when shared had this value */
+	uint64_t shmem, shared;  /* at the last reading of status; shared is file and shmem */
 };
 
 static void closefd(int fd)
@@ -101,22 +101,24 @@ static struct engine_impl *stops_open(const struct process *p, const struct engi
 	return st;
 }
 
-/* statm doesn't tell shmem from file pages; status does, at seven times the price: read when their
- * sum moved. */
-static void split_shared(struct engine_impl *st, uint64_t shared)
+/* All kinds at once, so that they fit together; seven times the price of statm. */
+static bool read_status(struct engine_impl *st, struct rss_reading *r)
 {
 	char text[8192];
 	struct proc_status s;
-	if (shared == st->shared || proc_read(st->status, text, sizeof text) <= 0 ||
-	    !proc_status_parse(text, &s) || !s.found)
-		return;
-	st->shared = shared;
-	uint64_t shmem = s.shmem < shared ? s.shmem : shared;
-	st->file = shared - shmem;
+	if (proc_read(st->status, text, sizeof text) <= 0 || !proc_status_parse(text, &s) ||
+	    !s.found)
+		return false;
+	r->time_ns = clock_ns();
+	r->bytes[MEM_ANON] = s.anon;
+	r->bytes[MEM_FILE] = s.file;
+	r->bytes[MEM_SHMEM] = st->shmem = s.shmem;
+	st->shared = s.file + s.shmem;
+	return true;
 }
 
 /* False where the thread whose file it is has no memory any more: its RSS is then unknown, not 0.
- */
+ * statm doesn't tell shmem from file pages, so status is read when their sum has moved. */
 static bool read_rss(struct engine_impl *st, struct rss_reading *r)
 {
 	char text[256];
@@ -126,11 +128,11 @@ static bool read_rss(struct engine_impl *st, struct rss_reading *r)
 	if (n <= 0 || !proc_statm_parse(text, &s) || s.size == 0)
 		return false;
 	uint64_t shared = s.shared * PAGE;
-	split_shared(st, shared);
-	uint64_t file = st->file < shared ? st->file : shared;
+	if (shared != st->shared)
+		return read_status(st, r);
 	r->bytes[MEM_ANON] = s.resident > s.shared ? (s.resident - s.shared) * PAGE : 0;
-	r->bytes[MEM_FILE] = file;
-	r->bytes[MEM_SHMEM] = shared - file;
+	r->bytes[MEM_FILE] = shared - st->shmem;
+	r->bytes[MEM_SHMEM] = st->shmem;
 	return true;
 }
 

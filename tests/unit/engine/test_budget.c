@@ -65,7 +65,7 @@ static void edges(void **state)
 		budget_spend(&all, NS_PER_S - 1);
 	}
 	struct budget late = budget_new(0.5, UINT64_MAX - NS_PER_S);
-	budget_spend(&late, NS_PER_S);
+	budget_spend(&late, NS_PER_S - NS_PER_MS);
 	assert_false(budget_allows(&late, UINT64_MAX - NS_PER_S));
 	assert_true(budget_allows(&late, UINT64_MAX));
 }
