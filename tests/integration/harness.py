@@ -388,11 +388,12 @@ def in_range(frame, module, ranges):
 
 
 def attribute(stacks, functions, name=bare_name):
-    """{function: bytes}, by the innermost frame that is one of the functions; the rest is 'other'."""
+    """{function: bytes}, by the innermost frame that is one of the functions; the rest is 'other'.
+    The first name of a stack is the command, not a function."""
     found = {}
     for frames, n in stacks:
         who = "other"
-        for frame in reversed(frames):
+        for frame in reversed(frames[1:]):
             if name(frame) in functions:
                 who = name(frame)
                 break

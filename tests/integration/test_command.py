@@ -40,9 +40,9 @@ def t_streams(tap):
                "--kill", timeout=20)
     tap.equal(r.out, "a b||-x|--kill|", "its arguments arrive as they are", r)
     r = memtop("-r", path("streams.folded"), "--", "sh", "-c",
-               'echo "$PWD|$FOO|$(ulimit -n)"; ls /proc/$$/fd | wc -l; cat /proc/$$/status', timeout=20,
+               'echo "$PWD|$FOO|$(ulimit -n)"; ls /proc/$$/fd | wc -l; exec cat /proc/self/status', timeout=20,
                env={"FOO": "bar"})
-    plain = h.run(["sh", "-c", 'echo "$PWD|$FOO|$(ulimit -n)"; ls /proc/$$/fd | wc -l; cat /proc/$$/status'],
+    plain = h.run(["sh", "-c", 'echo "$PWD|$FOO|$(ulimit -n)"; ls /proc/$$/fd | wc -l; exec cat /proc/self/status'],
                   env={"FOO": "bar"})
     tap.equal(r.out.splitlines()[:2], plain.out.splitlines()[:2],
               "folder, environment, limits and open files are what they'd be without memtop", r)

@@ -235,7 +235,8 @@ def t_budget(tap):
         s = h.parse_summary(r.err)
         tap.at_most(s.get("stopped_percent", 100), percent * 1.3 + 0.1, "--overhead %g is kept" % percent, r)
         tap.at_least(s.get("stops", 0), 10, "... and used", r)
-        tap.at_least(s.get("skipped", 0), 1, "... and what it forbade is counted", r)
+        if percent < 1:  # looks every 0.5 ms want more than that
+            tap.at_least(s.get("skipped", 0), 1, "... and what it forbade is counted", r)
         t.kill()
 
 

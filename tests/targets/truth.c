@@ -61,6 +61,8 @@ static void bound_life(uint64_t ns)
 		truth_die("no timer");
 	if (getenv("TRUTH_ORPHAN") == NULL)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getenv("TRUTH_PROTECTED") != NULL)
+		prctl(PR_SET_DUMPABLE, 0);
 }
 
 struct truth_args truth_begin(int argc, char **argv)

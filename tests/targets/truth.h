@@ -19,7 +19,8 @@
  *
  * Every program ends by itself: it dies with its parent (unless TRUTH_ORPHAN is set), and after
  * SECONDS + DELAY + 30 s in any case. Transparent huge pages are switched off for it, so that one
- * first touch is one page wherever it runs.
+ * first touch is one page wherever it runs. With TRUTH_PROTECTED set it is not dumpable, so that
+ *only the privileged may look into it.
  */
 #ifndef TESTS_TARGETS_TRUTH_H
 #define TESTS_TARGETS_TRUTH_H
