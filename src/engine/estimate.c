@@ -21,6 +21,11 @@ static double between(const struct rss_reading *a, const struct rss_reading *b)
 	return b->time_ns > a->time_ns ? (double)(b->time_ns - a->time_ns) : 0;
 }
 
+bool estimate_open(const struct estimate_look *l)
+{
+	return between(&l->begin, &l->after) - l->halted_ns < l->window_ns;
+}
+
 void estimate_window(const struct estimate_look *l, double out[MEM_KINDS])
 {
 	double left = l->window_ns - between(&l->begin, &l->seen);

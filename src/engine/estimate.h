@@ -17,16 +17,21 @@ struct rss_reading {
 /* True if any kind grew from a to b. */
 bool estimate_grew(const struct rss_reading *a, const struct rss_reading *b);
 
-/* One look: RSS was watched from begin for window_ns at most, until it first grew (seen). Then a
- * thread was stopped, which stood for halted_ns, and after came when it ran again. */
+/* One look: RSS was watched from begin until it first grew (seen), for window_ns at most. Then a
+ * thread was stopped, which stood for halted_ns, and RSS was read again until the target had run
+ * for the whole window (after), or once if it had by then. */
 struct estimate_look {
 	struct rss_reading begin, seen, after;
 	double window_ns, halted_ns;
 };
 
-/* The growth in the whole window, by kind: that up to seen as it was, and that of the rest at the
- * rate after it. For looks at random times its mean is the mean growth in a window, for single
- * faults, bursts and huge pages alike. */
+/* True while the target has not run for the whole window at the time of after. */
+bool estimate_open(const struct estimate_look *l);
+
+/* The growth while the target ran for window_ns, by kind: as it was up to seen, and what came after
+ * that in proportion to how much of the time until after belongs to the window. For looks at random
+ * times its mean is the mean growth in a window, for single faults, bursts and huge pages alike:
+ * tests/unit/engine/test_estimate.c simulates them. */
 void estimate_window(const struct estimate_look *l, double out[MEM_KINDS]);
 
 #endif

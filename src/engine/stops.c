@@ -336,19 +336,33 @@ static void missed(struct engine_impl *st, struct look *l)
 	tell_missed(st, weight);
 }
 
+static uint64_t faults_of(const struct look *l)
+{
+	uint64_t faults = 0;
+	for (size_t i = 0; i < l->n; i++)
+		faults += l->threads[i].delta;
+	return faults;
+}
+
 static void sample_growth(struct engine_impl *st, struct look *l, const struct watched *w,
                           const struct stop_copy *copy)
 {
 	double weight[MEM_KINDS];
-	uint64_t faults = 0;
-	for (size_t i = 0; i < l->n; i++)
-		faults += l->threads[i].delta;
-	/* of several growing threads only this one stood */
-	l->rss.halted_ns = (double)copy->halted_ns * (double)w->delta / (double)faults;
-	weigh(st, l, chosen_share(st, l, faults), weight);
+	weigh(st, l, chosen_share(st, l, faults_of(l)), weight);
 	tell_rss(st, &l->rss.after);
 	tell_sample(st, w, copy, weight);
 	stacks_refresh(st->stacks);
+}
+
+/* RSS during what is left of the window. */
+static void watch_on(struct engine_impl *st, struct look *l)
+{
+	do {
+		if (!read_rss(st, &l->rss.after)) {
+			l->rss.after = l->rss.seen;
+			return;
+		}
+	} while (estimate_open(&l->rss));
 }
 
 /* The only active thread, if it was running: it must be the one, and there is no time to lose. */
@@ -360,21 +374,29 @@ static struct watched *only(struct look *l)
 enum found { FOUND_SAMPLE, FOUND_NOBODY, FOUND_NO_BUDGET };
 
 /* RSS grew just now: stops who did it. */
-static enum found catch (struct engine_impl *st, struct look *l, struct watched **who,
-                         struct stop_copy *copy) {
-	struct watched *w = only(l); bool sure = w != NULL;
-	if (!sure){threads_reread(st->threads, l->threads, l->n); w = pick(st, l->threads, l->n);}
-if (!w) return FOUND_NOBODY;
-if (!budget_allows(&st->budget, l->rss.seen.time_ns))
-	return FOUND_NO_BUDGET;
-bool stopped = stop(st, w, copy);
-if (!read_rss(st, &l->rss.after))
-	l->rss.after = l->rss.seen;
-if (sure)
-	threads_reread(st->threads, l->threads, l->n);
-*who = w;
-/* asleep: what grew is done, and its stack is gone; without faults: it was somebody else */
-return stopped && !copy->asleep && w->delta > 0 ? FOUND_SAMPLE : FOUND_NOBODY;
+static enum found stop_grower(struct engine_impl *st, struct look *l, struct watched **who,
+                              struct stop_copy *copy)
+{
+	struct watched *w = only(l);
+	bool sure = w != NULL;
+	if (!sure) {
+		threads_reread(st->threads, l->threads, l->n);
+		w = pick(st, l->threads, l->n);
+	}
+	if (!w)
+		return FOUND_NOBODY;
+	if (!budget_allows(&st->budget, l->rss.seen.time_ns))
+		return FOUND_NO_BUDGET;
+	bool stopped = stop(st, w, copy);
+	if (stopped) /* of several growing threads only this one stood */
+		l->rss.halted_ns = (double)copy->halted_ns *
+		                   (sure ? 1 : (double)w->delta / (double)faults_of(l));
+	watch_on(st, l);
+	if (sure)
+		threads_reread(st->threads, l->threads, l->n);
+	*who = w;
+	/* asleep: what grew is done, and its stack is gone; without faults: it was somebody else */
+	return stopped && !copy->asleep && w->delta > 0 ? FOUND_SAMPLE : FOUND_NOBODY;
 }
 
 static void look(struct engine_impl *st)
@@ -387,7 +409,7 @@ static void look(struct engine_impl *st)
 	bool alive = begin_look(st, &l);
 	bool grew = alive && estimate_grew(&l.rss.begin, &l.rss.seen);
 	if (grew)
-		found = catch (st, &l, &who, &copy);
+		found = stop_grower(st, &l, &who, &copy);
 	priority_lower(raised);
 	if (!alive) {
 		follow(st);

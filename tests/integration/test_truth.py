@@ -314,6 +314,16 @@ def t_kinds(tap):
     tap.at_most(w.wrong(), BURST + 0.05, "burst: --kind anon,file shows it all", w.about())
 
 
+def t_instant(tap):
+    """Requests shorter than the way of a stop. Shares cannot be right here with stops alone (doc/
+    and bench/accuracy say so); what must be right are the books."""
+    w = Watched("instant", seconds=4, options=("--engine", "stops"))
+    tap.ok(w.status == 0 and w.check_ok, "instant: memtop and the target end well", w.about())
+    tap.equal(h.conservation(w.stacks, w.summary), None, "instant: conservation, to the byte", w.err)
+    check_roots(tap, w)
+    tap.note("instant: wrong share %.1f %%" % (100 * w.wrong()))
+
+
 def t_leaderless(tap):
     w = Watched("leaderless", seconds=4)
     check(tap, w, 0.05)
@@ -323,4 +333,4 @@ if __name__ == "__main__":
     h.main([t_burst, t_burst_long, t_steady, t_steady_threads, t_threads, t_many_threads, t_deep, t_cut,
             t_very_deep, t_signal_handlers, t_alternate_stack,
             t_cplusplus, t_static_stripped, t_plugin, t_deleted_library,
-            t_replaced_binary, t_exec, t_heap_and_mappings, t_kinds, t_leaderless])
+            t_replaced_binary, t_exec, t_heap_and_mappings, t_kinds, t_leaderless, t_instant])

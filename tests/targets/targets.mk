@@ -6,7 +6,7 @@ TARGET_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -O2 -g -fomit-frame-pointer 
 
 TARGETS_SIMPLE = \
 	tests/targets/brkmmap tests/targets/burst tests/targets/deep tests/targets/execer \
-	tests/targets/exit_early tests/targets/filemap tests/targets/idle \
+	tests/targets/exit_early tests/targets/filemap tests/targets/idle tests/targets/instant \
 	tests/targets/leaderless tests/targets/ledger tests/targets/oddname \
 	tests/targets/sigh tests/targets/steady2 tests/targets/threads
 TARGETS_BARE = tests/targets/noptrace tests/targets/tracer

@@ -199,12 +199,14 @@ static double look(struct scene *s, bool closely)
 	pass(s, 15 + 6 * rng_uniform(&s->rng) + exponential(&s->rng, 4), false); /* it stops */
 	double halt = 6 + exponential(&s->rng, 4);
 	pass(s, halt, true);
-	l.after = reading(s);
 	double mine = s->n == 1 ? 1
 	              : faults[0] + faults[1] > 0
 	                      ? (double)faults[0] / (double)(faults[0] + faults[1])
 	                      : 0.5;
 	l.halted_ns = halt * 1000 * mine;
+	do /* for what is left of the window */
+		l.after = reading(s);
+	while (estimate_open(&l));
 	double out[MEM_KINDS];
 	estimate_window(&l, out);
 	return out[MEM_ANON] / l.window_ns * 1000;
@@ -363,7 +365,8 @@ static void napping(void **state)
 	CHECK(cases, 0.05);
 }
 
-/* A buffer is filled in less time than a window is long: no rate can be carried on to its end. */
+/* A buffer is filled in less time than a window is long. One that is filled within the 25 us that a
+ * stop takes to come, begun near the window's end, is the worst case: 16 % too little. */
 static void brief_bursts(void **state)
 {
 	(void)state;
@@ -374,7 +377,7 @@ static void brief_bursts(void **state)
 	        {{"1 MiB at once", buffers, {0.5, 256, 1000}, 4 * KB}, {0}, 60000, true},
 	        {{"0.1 ms or so", bursts, {0.5, 100, 400}, 4 * KB}, {0}, 60000, true},
 	};
-	CHECK(cases, 0.07);
+	CHECK(cases, 0.18);
 }
 
 /* As of a parser that needs a page now and then: after one fault the next is some time away. */

@@ -76,6 +76,7 @@ static void with_growing_thread(int says, int hears, void *arg)
 
 struct fixture {
 	struct forked child;
+	pid_t pid; /* the child's, even when it has been reaped */
 	struct shared *shared;
 	struct process *process;
 	struct engine *engine;
@@ -95,6 +96,7 @@ static struct fixture start(forked_body *body, double interval_ms, double overhe
 	sigprocmask(SIG_BLOCK, &child, &f.old);
 	f.shared = forked_shared(sizeof *f.shared);
 	f.child = forked_start(body, f.shared);
+	f.pid = f.child.pid;
 	forked_wait_for(&f.child);
 	f.process = process_open(f.child.pid, &e);
 	if (!f.process)
@@ -125,7 +127,7 @@ static void check_sample(const struct fixture *f, const struct sample *s)
 	}
 	assert_true(sum > 0);
 	assert_true(s->weight[MEM_ANON] >= sum / 2);
-	assert_int_equal(s->tid, f->shared->tid ? f->shared->tid : f->child.pid);
+	assert_int_equal(s->tid, f->shared->tid ? f->shared->tid : f->pid);
 	assert_non_null(memchr(s->comm, '\0', sizeof s->comm));
 	assert_true(s->regs[SAMPLE_REG_SP] > 0);
 	assert_true(s->stack_len > 0);

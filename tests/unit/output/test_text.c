@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *report(const struct build *b, const struct text_report *r)
+/* noinline: gcc 12 takes the stream's memory for a local variable otherwise. */
+static __attribute__((noinline)) char *report(const struct build *b, const struct text_report *r)
 {
 	struct output_target t = build_target(b);
 	char *text = NULL;

@@ -182,7 +182,7 @@ static void conservation(void **state)
 		size_t stacks = rng_next(&r) % 60;
 		unsigned scale = (unsigned)(rng_next(&r) % 50),
 		         shift = 4 + (unsigned)(rng_next(&r) % 56);
-		uint64_t first[MEM_KINDS], marked[MEM_KINDS], last[MEM_KINDS];
+		uint64_t first[MEM_KINDS] = {0}, marked[MEM_KINDS] = {0}, last[MEM_KINDS];
 		uint64_t readings = 2 + rng_next(&r) % 30, mark = rng_next(&r) % readings;
 		for (uint64_t i = 0; i < readings; i++) {
 			for (int k = 0; k < MEM_KINDS; k++)

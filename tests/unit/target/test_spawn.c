@@ -171,6 +171,7 @@ static void check_fails(const char *file, const char *why)
 static void what_cannot_be_started(void **state)
 {
 	(void)state;
+	assert_int_equal(setenv("PATH", "/bin:/usr/bin", 1), 0);
 	check_fails("/no/such/command", "No such file or directory");
 	check_fails("no-such-command-anywhere", "No such file or directory");
 	check_fails("", "No such file or directory");

@@ -58,7 +58,19 @@ static int teardown(void **state)
 
 /* ---- children ---- */
 
-static __attribute__((noinline)) void spin(int says, int hears, void *arg)
+#define ROOM 65536 /* bytes of stack above a child's frame: the environment may be small */
+
+static __attribute__((noinline)) void with_room(void (*run)(int, int, void *), int says, int hears,
+                                                void *arg)
+{
+	volatile char room[ROOM];
+	for (size_t i = 0; i < ROOM; i += 1024)
+		room[i] = 1;
+	run(says, hears, arg);
+	room[0] = room[1024];
+}
+
+static __attribute__((noinline)) void spin_here(int says, int hears, void *arg)
 {
 	struct shared *s = arg;
 	volatile uint64_t magic[4] = {MAGIC, MAGIC + 1, MAGIC + 2, MAGIC + 3};
@@ -69,6 +81,11 @@ static __attribute__((noinline)) void spin(int says, int hears, void *arg)
 		s->counter += magic[0] == MAGIC;
 		s->counter++;
 	}
+}
+
+static void spin(int says, int hears, void *arg)
+{
+	with_room(spin_here, says, hears, arg);
 }
 
 static struct shared *signalled;
@@ -140,7 +157,7 @@ static void copies_registers_and_stack(void **state)
 	r.stack_end = fixed_end;
 	r.arg = &length;
 	struct stop_copy c = {0};
-	uint64_t code = (uint64_t)(uintptr_t)spin;
+	uint64_t code = (uint64_t)(uintptr_t)spin_here;
 	for (int i = 0; i < 1000; i++) { /* it may still be in its write */
 		assert_int_equal(stop_it(f, &r, &c), STOP_DONE);
 		if (c.regs[SAMPLE_REG_PC] >= code && c.regs[SAMPLE_REG_PC] < code + 4096)
