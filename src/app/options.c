@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,15 +128,17 @@ static bool whole(const char *text, const char *option, unsigned long least, uns
 	return true;
 }
 
-/* The next of the words parted by commas in *list, copied to out; false at the end. */
+/* The next of the words parted by commas in *list, copied to out; false at the end. A word that is
+ * too long becomes one that is wrong anywhere. */
 static bool next_item(const char **list, char *out, size_t size)
 {
 	if (!**list)
 		return false;
 	size_t n = strcspn(*list, ",");
-	size_t kept = n < size - 1 ? n : size - 1;
-	memcpy(out, *list, kept);
-	out[kept] = '\0';
+	if (n < size)
+		snprintf(out, size, "%.*s", (int)n, *list);
+	else
+		snprintf(out, size, "too long");
 	*list += n;
 	if (**list == ',')
 		(*list)++;
@@ -316,16 +319,22 @@ static char **merge(struct options *o, const char *environment, int argc, char *
 	return all;
 }
 
+/* optopt is the letter of a short option, and 0 for a long one that is unknown (getopt(3)). */
 static bool getopt_error(int c, char **args, struct err *e)
 {
 	const char *word = args[optind - 1];
-	char shown[200];
+	bool is_long = strncmp(word, "--", 2) == 0;
+	char shown[200], letter[2] = {(char)optopt, '\0'};
+	if (optopt != 0 && optopt < 256 && !(is_long && strchr(word, '='))) {
+		text_printable(letter, shown, sizeof shown);
+		return err_set(e, c == ':' ? "-%s needs an argument" : "there is no option -%s",
+		               shown);
+	}
 	text_printable(word, shown, sizeof shown);
 	if (c == ':')
 		return err_set(e, "%s needs an argument", shown);
-	if (strncmp(word, "--", 2) != 0 && optopt > 0 && optopt < 128)
-		return err_set(e, "there is no option -%c", optopt);
-	return err_set(e, "there is no option %s", shown);
+	return err_set(e, optopt ? "%s: this option takes no argument" : "there is no option %s",
+	               shown);
 }
 
 /* What was asked for must make sense together. */
@@ -344,6 +353,24 @@ static bool check(const struct options *o, struct err *e)
 		to_stdout += strcmp(o->records[i].file, "-") == 0;
 	if (to_stdout > 1)
 		return err_set(e, "only one of --batch and -r - can have stdout");
+	return true;
+}
+
+/* What comes after the options: a command, behind "--", from the command line. */
+static bool parse_rest(struct options *o, char **args, int n, int argc, char **argv,
+                       const char *argument, struct err *e)
+{
+	const char *before = args[optind - 1];
+	bool dashes = optind > 1 && strcmp(before, "--") == 0 && before != argument;
+	int from_environment = n - argc; /* words, after argv[0] */
+	if (optind - dashes <= from_environment && (dashes || optind < n))
+		return err_set(e, "MEMTOP_OPTIONS holds options only, no command");
+	if (optind == n)
+		return true;
+	if (!dashes)
+		return err_set(e, "what is \"%.200s\"? A command to start comes after --",
+		               args[optind]);
+	o->command = argv + argc - (n - optind);
 	return true;
 }
 
@@ -366,19 +393,13 @@ bool options_parse(struct options *o, const char *environment, int argc, char **
 	optind = 0;
 	opterr = 0;
 	bool ok = true;
-	while (ok && (c = getopt_long(n, args, short_options, long_options, NULL)) != -1)
+	const char *argument = NULL; /* of the last option */
+	while (ok && (c = getopt_long(n, args, short_options, long_options, NULL)) != -1) {
 		ok = c == '?' || c == ':' ? getopt_error(c, args, e)
 		                          : parse_option(o, c, optarg, e);
-	if (ok && optind < n) {
-		bool dashes = strcmp(args[optind - 1], "--") == 0;
-		if (n - optind >= argc)
-			ok = err_set(e, "MEMTOP_OPTIONS holds options only, no command");
-		else if (dashes)
-			o->command = argv + argc - (n - optind);
-		else
-			ok = err_set(e, "what is \"%.200s\"? A command to start comes after --",
-			             args[optind]);
+		argument = optarg;
 	}
+	ok = ok && parse_rest(o, args, n, argc, argv, argument, e);
 	free(args);
 	return ok && (o->help || o->version || check(o, e));
 }

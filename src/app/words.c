@@ -20,7 +20,7 @@ static bool one_word(const char **text, char *out)
 	char quote = '\0';
 	const char *s = *text;
 	for (; *s && (quote || !isspace((unsigned char)*s)); s++) {
-		if (*s == '\\' && quote != '\'' && s[1])
+		if (*s == '\\' && s[1] && (!quote || (quote == '"' && strchr("$`\"\\", s[1]))))
 			*out++ = *++s;
 		else if (quote && *s == quote)
 			quote = '\0';

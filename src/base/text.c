@@ -36,21 +36,28 @@ static bool harmless(uint32_t c)
 		return false; /* soft hyphen, marks of direction, zero width */
 	if ((c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f))
 		return false; /* line separators, embeddings, overrides, isolates */
+	if (c == 0x180e || (c >= 0x1bca0 && c <= 0x1bca3) || (c >= 0x1d173 && c <= 0x1d17a))
+		return false; /* shorthand and musical controls */
 	return !(c >= 0xfff0 && c <= 0xfffb) && !(c >= 0xe0000 && c <= 0xe0fff);
 }
 
 void text_printable(const char *text, char *out, size_t size)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	size_t used = 0;
+	size_t used = 0, cut = 0; /* cut: where "..." would still fit */
+	if (size == 0)
+		return;
 	while (*s) {
 		uint32_t cp = 0;
 		size_t n = utf8(s, &cp);
 		bool plain = n > 0 && harmless(cp);
 		size_t need = plain ? n : 4;
-		if (used + need + 4 > size) { /* room for "..." */
-			if (size >= 4 && used + 4 <= size)
-				used += (size_t)snprintf(out + used, size - used, "...");
+		if (used + 4 <= size)
+			cut = used;
+		if (used + need >= size) {
+			used = cut;
+			used += (size_t)snprintf(out + used, size - used, "%s",
+			                         size >= 4 ? "..." : "");
 			break;
 		}
 		if (plain) {
@@ -62,8 +69,7 @@ void text_printable(const char *text, char *out, size_t size)
 		}
 		used += need;
 	}
-	if (size > 0)
-		out[used] = '\0';
+	out[used] = '\0';
 }
 
 static const char *format(int64_t bytes, const char *plus, char out[TEXT_BYTES])

@@ -45,8 +45,6 @@ static const char *const plumbing_prefixes[] = {
         "mi_",
         "_mi_",
         "tc_",
-        "operator new",
-        "operator delete",
         "std::",
         "__gnu_cxx::",
 
@@ -55,6 +53,8 @@ static const char *const plumbing_prefixes[] = {
         "__rdl_",
         "__cxxabi",
 };
+
+static const char *const plumbing_operators[] = {"operator new", "operator delete"};
 
 /* Rust's libraries; a C++ name has parentheses, and may use these words as it likes. */
 static const char *const plumbing_rust[] = {
@@ -82,7 +82,7 @@ static const char *after_return_type(const char *s)
 		if (*s == ' ' && depth == 0)
 			name = s + 1;
 	}
-	return *s == '(' ? name : "";
+	return name;
 }
 
 bool callsite_is_plumbing(const struct frame *f)
@@ -94,11 +94,11 @@ bool callsite_is_plumbing(const struct frame *f)
 		if (strcmp(f->function, plumbing_names[i]) == 0)
 			return true;
 	const char *name = f->function;
-	if (begins_with_any(name, plumbing_prefixes, COUNT(plumbing_prefixes)))
-		return true;
 	if (!strchr(name, '('))
-		return begins_with_any(name, plumbing_rust, COUNT(plumbing_rust));
-	return begins_with_any(after_return_type(name), plumbing_prefixes,
+		return begins_with_any(name, plumbing_prefixes, COUNT(plumbing_prefixes)) ||
+		       begins_with_any(name, plumbing_rust, COUNT(plumbing_rust));
+	return begins_with_any(name, plumbing_operators, COUNT(plumbing_operators)) ||
+	       begins_with_any(after_return_type(name), plumbing_prefixes,
 	                       COUNT(plumbing_prefixes));
 }
 

@@ -29,9 +29,10 @@ struct process {
 
 static void read_name(struct process *p)
 {
-	char *text = process_slurp(p, "comm", NULL);
-	if (text) {
-		text[strcspn(text, "\n")] = '\0';
+	size_t n;
+	char *text = process_slurp(p, "comm", &n);
+	if (text && n > 0) {
+		text[n - 1] = '\0'; /* the kernel's newline; there may be others */
 		text_printable(text, p->name, sizeof p->name);
 	}
 	free(text);

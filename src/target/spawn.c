@@ -108,8 +108,12 @@ void spawn_end(pid_t pid, int grace_ms)
 struct spawn_exit spawn_reap(pid_t pid)
 {
 	siginfo_t info = {0};
-	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+	/* A traced child is reported stopped even where only WEXITED is asked for (kernel/exit.c).
+	 */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 ||
+	    info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
 		return (struct spawn_exit){0};
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
 	bool exited = info.si_code == CLD_EXITED;
 	return (struct spawn_exit){
 	        .known = true,
