@@ -73,8 +73,9 @@ step "clang, -Werror" build build-clang all demo bench targets check-programs --
 if step "ASan and UBSan, -Werror" build build-asan all targets check-programs -- \
 	--enable-werror --enable-sanitizers CFLAGS="-g -O1"; then
 	tests build-asan unit
-	tests build-asan integration MEMTOP_SHORT=1 \
-		MEMTOP_ONLY="test_cli.py test_attach.py test_command.py test_output.py"
+	tests build-asan integration MEMTOP_ONLY="test_cli.py test_command.py test_output.py"
+	# some of these trace memtop, and then LeakSanitizer can't work
+	tests build-asan integration MEMTOP_ONLY=test_attach.py ASAN_OPTIONS=detect_leaks=0
 fi
 step "make distcheck" quietly make -C build distcheck MEMTOP_TESTS=unit COUNTS=
 

@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <time.h>
 
-static void say(const struct log *l, bool shown, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void say(const struct log *l, bool shown,
+                                                      const char *fmt, va_list ap)
 {
 	char text[1024];
 	vsnprintf(text, sizeof text, fmt, ap);

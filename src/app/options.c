@@ -325,7 +325,7 @@ static bool getopt_error(int c, char **args, struct err *e)
 	const char *word = args[optind - 1];
 	bool is_long = strncmp(word, "--", 2) == 0;
 	char shown[200], letter[2] = {(char)optopt, '\0'};
-	if (optopt != 0 && optopt < 256 && !(is_long && strchr(word, '='))) {
+	if (optopt != 0 && optopt < 256 && !(is_long && (c == ':' || strchr(word, '=')))) {
 		text_printable(letter, shown, sizeof shown);
 		return err_set(e, c == ':' ? "-%s needs an argument" : "there is no option -%s",
 		               shown);

@@ -11,9 +11,9 @@
  * "...". */
 void text_printable(const char *s, char *out, size_t size);
 
-/* 1536 -> "1.5 KiB"; a sign where signed_ is set. out has room for TEXT_BYTES. */
+/* 1536 -> "1.5 KiB". out has room for TEXT_BYTES. */
 #define TEXT_BYTES 32
 const char *text_bytes(int64_t bytes, char out[TEXT_BYTES]);
-const char *text_delta(int64_t bytes, char out[TEXT_BYTES]); /* always with a sign */
+const char *text_delta(int64_t bytes, char out[TEXT_BYTES]); /* with a sign, but for 0 */
 
 #endif

@@ -36,7 +36,7 @@ static size_t size_of(const struct engine_message *m)
 	return m->kind == ENGINE_SAMPLE ? sizeof *m->sample + m->sample->stack_len : 0;
 }
 
-void engine_out_put(struct engine_out *o, const struct engine_message *m)
+bool engine_out_put(struct engine_out *o, const struct engine_message *m)
 {
 	pthread_mutex_lock(&o->lock);
 	size_t size = size_of(m);
@@ -51,6 +51,7 @@ void engine_out_put(struct engine_out *o, const struct engine_message *m)
 	pthread_mutex_unlock(&o->lock);
 	if (full && m->kind == ENGINE_SAMPLE)
 		free(m->sample);
+	return !full;
 }
 
 bool engine_next(struct engine *e, struct engine_message *m)

@@ -25,8 +25,8 @@ struct engine_out {
 /* Sleeps until CLOCK_MONOTONIC is at; false as soon as the engine shall end. */
 bool engine_out_wait(struct engine_out *o, uint64_t at_ns);
 
-/* Queues a message. A full queue loses it and counts: for a sample, the sample is freed. */
-void engine_out_put(struct engine_out *o, const struct engine_message *m);
+/* Queues a message. A full queue loses it, which gives false: a sample is counted and freed. */
+bool engine_out_put(struct engine_out *o, const struct engine_message *m);
 
 /* Adds to the counters under the lock: x is an engine_stats field. */
 #define ENGINE_COUNT(o, x)                                                                         \

@@ -147,10 +147,10 @@ static void tell_rss(struct engine_impl *st, const struct rss_reading *r)
 {
 	if (memcmp(r->bytes, st->last.bytes, sizeof r->bytes) == 0)
 		return;
-	st->last = *r;
 	struct engine_message m = {.kind = ENGINE_RSS, .time_ns = r->time_ns};
 	memcpy(m.rss, r->bytes, sizeof m.rss);
-	engine_out_put(st->out, &m);
+	if (engine_out_put(st->out, &m)) /* else it is told at the next look */
+		st->last = *r;
 }
 
 static void tell_missed(struct engine_impl *st, const double weight[MEM_KINDS])
@@ -284,17 +284,18 @@ static bool keep_apart(struct engine_impl *st, const struct look *l)
 }
 
 /* Watches for the window, or until RSS grows. Reading again and again costs a core 60 us, and finds
- * growth 2 us after it came; sleeping costs nothing, and finds it later. */
+ * growth 2 us after it came; a nap costs nothing, and finds it later. */
 static bool watch(struct engine_impl *st, struct look *l, bool closely)
 {
+	const struct timespec nap = {.tv_nsec = (long)NAP_NS};
 	uint64_t end = l->rss.begin.time_ns + WINDOW_NS;
+	if (!closely)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	do {
-		const struct timespec nap = {.tv_nsec = (long)NAP_NS};
-		if (!closely)
-			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 		if (!read_rss(st, &l->rss.seen))
 			return false;
-	} while (l->rss.seen.time_ns < end && !estimate_grew(&l->rss.begin, &l->rss.seen));
+	} while (closely && l->rss.seen.time_ns < end &&
+	         !estimate_grew(&l->rss.begin, &l->rss.seen));
 	/* A nap is as long as it is, and so is a window in which we lost the CPU. */
 	uint64_t took = l->rss.seen.time_ns - l->rss.begin.time_ns;
 	l->rss.window_ns = (double)(!closely || took > WINDOW_NS ? took : WINDOW_NS);

@@ -14,8 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_ACTIVE 512 /* descriptors kept open */
-#define IDLE_LOOKS 256 /* without a fault, and a thread isn't active any more */
+#define MAX_ACTIVE 512            /* descriptors kept open */
+#define MAX_PAUSE  (2 * NS_PER_S) /* between scans */
+#define IDLE_LOOKS 256            /* without a fault, and a thread isn't active any more */
 
 struct active {
 	pid_t tid;
@@ -141,7 +142,9 @@ bool threads_scan(struct threads *t)
 	closedir(dir);
 	hash_free(before);
 	uint64_t now = clock_ns();
-	t->next_scan_ns = now + 5 * NS_PER_MS + 100 * (now - begin);
+	uint64_t pause = 5 * NS_PER_MS + 100 * (now - begin);
+	t->next_scan_ns =
+	        now + (pause < MAX_PAUSE ? pause : MAX_PAUSE); /* it may only have lost the CPU */
 	return true;
 }
 

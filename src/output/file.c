@@ -107,6 +107,9 @@ static int write_temporary(const struct output_file *f, const struct output_targ
 		close(fd);
 		return why;
 	}
+	struct stat old;
+	if (fstatat(f->folder, f->base, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode))
+		fchmod(fd, old.st_mode & 0777); /* who might read it may, and nobody else */
 	errno = 0;
 	f->ops->write(file, t, n);
 	bool bad = fflush(file) != 0 || ferror(file);

@@ -94,7 +94,7 @@ uint32_t stack_table_stack(struct stack_table *t, const uint32_t *frames, size_t
 	uint32_t first = found ? (uint32_t)*found : NONE;
 	for (uint32_t i = first; i != NONE; i = t->stacks[i].next)
 		if (t->stacks[i].n == n &&
-		    memcmp(t->pool + t->stacks[i].at, frames, n * sizeof *frames) == 0)
+		    (n == 0 || memcmp(t->pool + t->stacks[i].at, frames, n * sizeof *frames) == 0))
 			return i;
 	if (t->pool_len + n > t->pool_cap) {
 		t->pool_cap = (t->pool_len + n) * 2;

@@ -92,13 +92,20 @@ void spawn_release(pid_t pid)
 	ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
+/* A traced child is reported stopped even where only WEXITED is asked for (kernel/exit.c). */
+static bool has_ended(const siginfo_t *info)
+{
+	return info->si_pid != 0 && info->si_code != CLD_TRAPPED && info->si_code != CLD_STOPPED;
+}
+
 void spawn_end(pid_t pid, int grace_ms)
 {
 	const struct timespec nap = {.tv_nsec = 10 * 1000 * 1000};
 	kill(pid, SIGTERM);
 	for (int waited = 0; waited < grace_ms; waited += 10) {
 		siginfo_t info = {0};
-		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid)
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    has_ended(&info))
 			return;
 		nanosleep(&nap, NULL);
 	}

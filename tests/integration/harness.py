@@ -51,6 +51,16 @@ def folder():
     return _folder
 
 
+def wait_until(condition, seconds):
+    """True as soon as the condition is; False if it isn't within that time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
 def path(name):
     return os.path.join(folder(), name)
 
@@ -142,6 +152,9 @@ class Proc:
             self.popen.wait(10)
         if self in _live:
             _live.remove(self)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what follows is done then, too
 
 
 @atexit.register
@@ -535,7 +548,6 @@ def main(tests):
         raise TooLong()
 
     signal.signal(signal.SIGALRM, too_long)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.alarm(limit)
     for test in tests:
         if wanted and test.__name__ not in wanted:
