@@ -87,8 +87,7 @@ static const char *after_return_type(const char *s)
 
 bool callsite_is_plumbing(const struct frame *f)
 {
-	if (f->module && !f->inlined &&
-	    begins_with_any(f->module, plumbing_modules, COUNT(plumbing_modules)))
+	if (f->module && begins_with_any(f->module, plumbing_modules, COUNT(plumbing_modules)))
 		return true;
 	for (size_t i = 0; i < COUNT(plumbing_names); i++)
 		if (strcmp(f->function, plumbing_names[i]) == 0)
