@@ -3,6 +3,7 @@
  * thread that faults is stopped for some tens of microseconds. doc/ARCHITECTURE.md tells why this
  * is right. */
 #include "engine/budget.h"
+#include "engine/counters.h"
 #include "engine/estimate.h"
 #include "engine/out.h"
 #include "engine/priority.h"
@@ -12,11 +13,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "proc/read.h"
-#include "proc/rss.h"
 #include "proc/stat.h"
 #include "target/stop.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -29,14 +28,13 @@
 #define QUIET_NS     NS_PER_S         /* without growth: no need to watch closely */
 #define MIN_WAIT_NS  (100 * NS_PER_US)
 #define MAX_INTERVAL 1000.0 /* ms, however tight the budget */
-#define PAGE         UINT64_C(4096)
 #define TIGHTEN_NS   (200 * NS_PER_MS)
 #define RELAX_NS     NS_PER_S
 
 struct engine_impl {
 	struct engine_out *out;
 	const struct process *process;
-	int statm, status;
+	struct counters *counters;
 	struct stopper *stopper;
 	struct stacks *stacks;
 	struct threads *threads;
@@ -47,31 +45,14 @@ struct engine_impl {
 	uint64_t tightened_ns; /* when the budget last lengthened the interval, or it was relaxed */
 	uint64_t grew_ns;      /* when growth was last seen */
 	struct rss_reading last; /* as told to the receiver */
-	uint64_t shmem, shared;  /* at the last reading of status; shared is file and shmem */
 };
-
-static void closefd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
-static bool open_counters(struct engine_impl *st)
-{
-	closefd(st->statm);
-	closefd(st->status);
-	st->statm = process_openat(st->process, "statm", O_RDONLY);
-	st->status = process_openat(st->process, "status", O_RDONLY);
-	return st->statm >= 0 && st->status >= 0;
-}
 
 static void stops_close(struct engine_impl *st)
 {
 	stopper_free(st->stopper);
 	stacks_free(st->stacks);
 	threads_free(st->threads);
-	closefd(st->statm);
-	closefd(st->status);
+	counters_close(st->counters);
 	free(st);
 }
 
@@ -81,10 +62,8 @@ static struct engine_impl *stops_open(const struct process *p, const struct engi
 	struct engine_impl *st = mem_alloc(sizeof *st);
 	st->out = out;
 	st->process = p;
-	st->statm = st->status = -1;
-	if (!open_counters(st)) {
-		err_sys(e, errno, "can't read the memory counters of %s (pid %d)", process_name(p),
-		        (int)process_pid(p));
+	st->counters = counters_open(p, e);
+	if (!st->counters) {
 		stops_close(st);
 		return NULL;
 	}
@@ -95,52 +74,9 @@ static struct engine_impl *stops_open(const struct process *p, const struct engi
 	st->threads = threads_new(p, rng_seeded(rng_next(&st->rng)));
 	st->budget = budget_new(c->overhead, now);
 	st->base_ms = st->interval_ms = c->interval_ms;
-	st->shared = UINT64_MAX;
 	sched_getaffinity(0, sizeof st->cpus, &st->cpus);
 	st->grew_ns = now;
 	return st;
-}
-
-/* All kinds at once, so that they fit together; seven times the price of statm. */
-static bool read_status(struct engine_impl *st, struct rss_reading *r)
-{
-	char text[8192];
-	struct proc_status s;
-	if (proc_read(st->status, text, sizeof text) <= 0 || !proc_status_parse(text, &s) ||
-	    !s.found)
-		return false;
-	r->time_ns = clock_ns();
-	r->bytes[MEM_ANON] = s.anon;
-	r->bytes[MEM_FILE] = s.file;
-	r->bytes[MEM_SHMEM] = st->shmem = s.shmem;
-	st->shared = s.file + s.shmem;
-	return true;
-}
-
-/* False where the thread whose file it is has no memory any more: its RSS is then unknown, not 0.
- * statm doesn't tell shmem from file pages, so status is read when their sum has moved. */
-static bool read_rss(struct engine_impl *st, struct rss_reading *r)
-{
-	char text[256];
-	struct proc_statm s;
-	ssize_t n = proc_read(st->statm, text, sizeof text);
-	r->time_ns = clock_ns();
-	if (n <= 0 || !proc_statm_parse(text, &s) || s.size == 0)
-		return false;
-	uint64_t shared = s.shared * PAGE;
-	if (shared != st->shared)
-		return read_status(st, r);
-	r->bytes[MEM_ANON] = s.resident > s.shared ? (s.resident - s.shared) * PAGE : 0;
-	r->bytes[MEM_FILE] = shared - st->shmem;
-	r->bytes[MEM_SHMEM] = st->shmem;
-	return true;
-}
-
-/* The process has ended, or its main thread has, and others go on. */
-static void follow(struct engine_impl *st)
-{
-	if (process_follow(st->process))
-		open_counters(st);
 }
 
 static void tell_rss(struct engine_impl *st, const struct rss_reading *r)
@@ -292,7 +228,7 @@ static bool watch(struct engine_impl *st, struct look *l, bool closely)
 	if (!closely)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	do {
-		if (!read_rss(st, &l->rss.seen))
+		if (!counters_read(st->counters, &l->rss.seen))
 			return false;
 	} while (closely && l->rss.seen.time_ns < end &&
 	         !estimate_grew(&l->rss.begin, &l->rss.seen));
@@ -307,7 +243,7 @@ static bool begin_look(struct engine_impl *st, struct look *l)
 	l->n = threads_watch(st->threads, l->threads, &l->share);
 	bool closely = clock_ns() - st->grew_ns < QUIET_NS && keep_apart(st, l);
 	l->before_faults = l->share < 1 ? process_faults(st) : 0;
-	return read_rss(st, &l->rss.begin) && watch(st, l, closely);
+	return counters_read(st->counters, &l->rss.begin) && watch(st, l, closely);
 }
 
 /* Of many active threads only some were read: what these stand for. */
@@ -359,7 +295,7 @@ static void sample_growth(struct engine_impl *st, struct look *l, const struct w
 static void watch_on(struct engine_impl *st, struct look *l)
 {
 	do {
-		if (!read_rss(st, &l->rss.after)) {
+		if (!counters_read(st->counters, &l->rss.after)) {
 			l->rss.after = l->rss.seen;
 			return;
 		}
@@ -413,7 +349,7 @@ static void look(struct engine_impl *st)
 		found = stop_grower(st, &l, &who, &copy);
 	priority_lower(raised);
 	if (!alive) {
-		follow(st);
+		counters_follow(st->counters);
 		return;
 	}
 	ENGINE_COUNT(st->out, looks);
