@@ -162,6 +162,7 @@ static void copies_registers_and_stack(void **state)
 		assert_int_equal(stop_it(f, &r, &c), STOP_DONE);
 		if (c.regs[SAMPLE_REG_PC] >= code && c.regs[SAMPLE_REG_PC] < code + 4096)
 			break;
+		usleep(300); /* stops without a pause could keep it there for good */
 	}
 	assert_in_range(c.regs[SAMPLE_REG_PC], code, code + 4095);
 	uint64_t sp = c.regs[SAMPLE_REG_SP], at = f->shared->sp;
@@ -296,6 +297,7 @@ static void odd_stack_pointers(void **state)
 			assert_int_equal(stop_it(f, &r, &c), STOP_DONE);
 			if (c.regs[SAMPLE_REG_SP] == sps[i])
 				break;
+			usleep(300); /* stops without a pause could keep it in its write for good */
 		}
 		assert_int_equal(c.regs[SAMPLE_REG_SP], sps[i]);
 		assert_int_equal(c.stack_len, 0);
