@@ -6,11 +6,13 @@
 #include "app/watch.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/engine.h"
 #include "symbol/source.h"
 #include "target/find.h"
 #include "target/spawn.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -65,6 +67,37 @@ static bool add_target(struct session *s, pid_t pid, bool several, struct err *e
 	return loop_watch_exit(s->loop, process_pidfd(p), e);
 }
 
+/* What --verbose tells, and the log of an output folder keeps. */
+static void describe(const struct session *s)
+{
+	const struct options *o = s->options;
+	if (!s->log->verbose && !s->log->file)
+		return;
+	uint64_t step = engine_rss_noise();
+	log_debug(s->log,
+	          "engine stops (the only one in this version), mean interval %g ms, at most %g %% "
+	          "of the time stopped",
+	          o->interval_ms, o->overhead_pct);
+	log_debug(s->log, "unwinder %s, at most %zu frames, inlined functions %s, debuginfod %s",
+	          o->unwinder->name, o->max_frames, o->inlines ? "shown" : "not shown",
+	          o->debuginfod ? "asked" : "not asked");
+	if (step)
+		log_debug(s->log,
+		          "this kernel's RSS moves in steps of %" PRIu64
+		          " bytes; smaller ups and downs are not booked",
+		          step);
+	else
+		log_debug(s->log, "this kernel's RSS is exact to the page");
+	for (size_t i = 0; i < s->len; i++) {
+		const struct process *p = watch_process(s->watches[i]);
+		int64_t off;
+		if (engine_rss_deviation(p, &off))
+			log_debug(s->log,
+			          "%s (pid %d): statm and smaps_rollup differ by %" PRId64 " bytes",
+			          process_name(p), (int)process_pid(p), off);
+	}
+}
+
 static bool add_targets(struct session *s, struct err *e)
 {
 	const struct options *o = s->options;
@@ -95,6 +128,7 @@ static bool open_session(struct session *s, struct err *e)
 	s->recorder = recorder_open(s->options, process_name(first), process_pid(first), s->log, e);
 	if (!s->recorder)
 		return false;
+	describe(s);
 	const struct options *o = s->options;
 	s->batch = o->batch || (o->records_len == 0 && !o->output_dir);
 	s->start_ns = clock_ns();

@@ -71,6 +71,11 @@ void engine_want_stack(struct engine *e, uint64_t bytes);
 
 void engine_get_stats(struct engine *e, struct engine_stats *out);
 
+/* How far statm is from smaps_rollup, which walks the page tables and so is exact, for this process
+ * now; false where that can't be told: it is changing, or too large to be walked in passing (4
+ * GiB). */
+bool engine_rss_deviation(const struct process *p, int64_t *bytes);
+
 /* Bytes by which RSS readings of this kernel may be off (its per-CPU counters); 0 where exact. */
 uint64_t engine_rss_noise(void);
 

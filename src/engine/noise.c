@@ -5,6 +5,7 @@
 #include "proc/rss.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -40,4 +41,30 @@ uint64_t engine_rss_noise(void)
 		close(fd);
 	/* a page or two more are our own stack and libraries */
 	return largest > 4 ? largest * page : 0;
+}
+
+static bool statm_rss(const struct process *p, uint64_t *bytes)
+{
+	struct proc_statm s;
+	char *text = process_slurp(p, "statm", NULL);
+	bool ok = text && proc_statm_parse(text, &s) && s.size > 0;
+	if (ok)
+		*bytes = s.resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	free(text);
+	return ok;
+}
+
+bool engine_rss_deviation(const struct process *p, int64_t *bytes)
+{
+	const uint64_t walkable = UINT64_C(4) << 30;
+	uint64_t before, exact, after;
+	if (!statm_rss(p, &before) || before > walkable)
+		return false;
+	char *text = process_slurp(p, "smaps_rollup", NULL);
+	bool ok = text && proc_kb_field(text, "Rss", &exact) && statm_rss(p, &after) &&
+	          before == after;
+	if (ok)
+		*bytes = (int64_t)(before - exact);
+	free(text);
+	return ok;
 }

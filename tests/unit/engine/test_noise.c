@@ -10,6 +10,8 @@
 #include "proc/read.h"
 #include "proc/rss.h"
 
+#include "../target/forked.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -82,10 +84,30 @@ static void cleans_up(void **state)
 	assert_int_equal(after, before);
 }
 
+/* A sleeping process doesn't change, so both counters can be compared. */
+static void deviation_of_a_sleeper(void **state)
+{
+	(void)state;
+	struct forked c = forked_start(forked_sleep, NULL);
+	forked_wait_for(&c);
+	struct err e = {""};
+	struct process *p = process_open(c.pid, &e);
+	assert_non_null(p);
+	int64_t off = INT64_MAX;
+	assert_true(engine_rss_deviation(p, &off));
+	int64_t most =
+	        (int64_t)((engine_rss_noise() + 4096) * (uint64_t)sysconf(_SC_NPROCESSORS_CONF));
+	assert_true(off >= -most && off <= most);
+	forked_kill(&c);
+	assert_false(engine_rss_deviation(p, &off)); /* it has no memory any more */
+	process_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(whole_pages),
+	        cmocka_unit_test(deviation_of_a_sleeper),
 	        cmocka_unit_test(readings_are_no_worse),
 	        cmocka_unit_test(cleans_up),
 	};
