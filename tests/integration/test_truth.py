@@ -290,7 +290,9 @@ def t_heap_and_mappings(tap):
 
 
 def t_kinds(tap):
-    w = Watched("filemap", h.folder(), seconds=5)
+    # Faults around bring 16 pages at once, so the independent events are few: more looks.
+    often = ("-i", "2", "--overhead", "5")
+    w = Watched("filemap", h.folder(), seconds=5, options=often)
     kinds = dict(re.findall(r"^truthkind (\S+) (\S+)$", w.target_out, re.M))
     check(tap, w, BURST)
     for kind in ("file", "shmem"):
@@ -298,7 +300,7 @@ def t_kinds(tap):
         tap.ok(abs(w.summary.get(kind + "_up", 0) - truth) <= 0.1 * truth + (2 << 20),
                "filemap: growth of kind %s" % kind, "truth %d\n%s" % (truth, w.err))
     for kind in ("file", "shmem"):
-        w = Watched("filemap", h.folder(), seconds=4, options=("--kind", kind))
+        w = Watched("filemap", h.folder(), seconds=4, options=(*often, "--kind", kind))
         found = w.found()
         mine = {f: n for f, n in w.truth.items() if kinds[f] == kind}
         if not mine:
@@ -306,7 +308,6 @@ def t_kinds(tap):
             continue
         others = sum(n for f, n in found.items() if f not in mine) / max(1, sum(found.values()))
         tap.at_most(others, 0.15, "filemap: --kind %s shows that kind only" % kind, w.about())
-        # Faults around bring 16 pages at once, so the independent events are fewer.
         tap.at_most(h.wrong_share(found, mine), 2 * BURST, "filemap: --kind %s, wrong share" % kind, w.about())
     w = Watched("filemap", h.folder(), seconds=3, options=("--kind", "anon"))
     tap.at_most(h.folded_sum(w.stacks), 4 << 20, "filemap: --kind anon has hardly anything to show", w.about())
