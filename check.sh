@@ -58,7 +58,7 @@ man_page_is_clean() {
 	[ -z "$warnings" ] || { printf '%s\n' "$warnings" >&2; false; }
 }
 
-step "layers look one way" python3 tests/layers.py src >/dev/null
+step "layers look one way" quietly python3 tests/layers.py src
 step "clang-format" clang-format --dry-run -Werror $(sources)
 if command -v man >/dev/null; then
 	step "manual page without warnings" man_page_is_clean
