@@ -37,10 +37,9 @@ struct engine_stats {
 	uint64_t samples;             /* handed over */
 	uint64_t lost;                /* samples that the receiver was too slow to take */
 	uint64_t asleep;              /* growing looks whose grower was asleep or unknown by then */
-	uint64_t dozed; /* of the stops: the thread had gone to sleep at that very moment */
-	uint64_t threads, active; /* at the last scan; growing of late */
-	double interval_ms;       /* mean time between looks, now */
-	struct histogram window;  /* nanoseconds for which a thread was stopped */
+	uint64_t dozed;     /* of the stops: the thread had gone to sleep at that very moment */
+	double interval_ms; /* mean time between looks, now */
+	struct histogram window; /* nanoseconds for which a thread was stopped */
 };
 
 struct engine;

@@ -12,11 +12,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "proc/read.h"
 #include "proc/stat.h"
 #include "target/stop.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
