@@ -403,7 +403,7 @@ static void count(struct engine_out *o)
 {
 	for (int i = 0; i < 1000; i++)
 		ENGINE_COUNT(o, looks);
-	ENGINE_SET(o, late, 42);
+	ENGINE_SET(o, dozed, 42);
 }
 
 static void counters(void **state)
@@ -414,7 +414,7 @@ static void counters(void **state)
 	wait_done();
 	engine_get_stats(e, &s);
 	assert_int_equal(s.looks, 1000);
-	assert_int_equal(s.late, 42);
+	assert_int_equal(s.dozed, 42);
 	assert_int_equal(s.grew + s.stops + s.late + s.failed + s.skipped + s.asleep, 0);
 	engine_free(e);
 }
